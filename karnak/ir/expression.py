@@ -87,7 +87,7 @@ class CurrentName(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Literal:
-    """A constant: bool, int, float or str; None is null. For types TAG and VR: the tag's number, the VR's two letters."""
+    """A constant: bool, int, float or str; None is null. A TAG is its number, a VR its two letters."""
 
     value: bool | int | float | str | None
     type: Type
