@@ -42,6 +42,29 @@ class PseudonymSource(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class FixedPseudonym:
+    """One pseudonym that a person gives, for instances of one patient.
+
+    Args:
+        value: the pseudonym.
+
+    Raises:
+        PseudonymError: it is no possible pseudonym.
+    """
+
+    value: str
+
+    def __post_init__(self) -> None:
+        problem = _problem(self.value.strip())
+        if problem is not None:
+            raise PseudonymError(f"the pseudonym {problem}")
+
+    def pseudonym(self, instance: "Instance", project: Project) -> str:
+        """Give the pseudonym, whoever the patient is."""
+        return self.value.strip()
+
+
+@dataclass(frozen=True, slots=True)
 class GeneratedPseudonym:
     """A short, stable pseudonym derived from PatientID, IssuerOfPatientID and the project's secret.
 
