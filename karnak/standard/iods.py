@@ -1,0 +1,139 @@
+"""IODs: which attributes an instance of a SOP Class may have, where, and of which Type.
+
+A look-up reads the rows of the modules on its way and nothing else. What is not known is None,
+and a caller that has to decide then takes the strictest.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from functools import cache, lru_cache
+from typing import NamedTuple
+
+from karnak.standard import sheet
+
+_MANDATORY = "M"
+# PS3.3 C.17.3.1: its items hold the same sequence again, to any depth; the tables list one level.
+_CONTENT = 0x0040A730
+
+
+class AttributeType(StrEnum):
+    """How strongly an IOD asks for an attribute; defined in PS3.5 section 7.4."""
+
+    REQUIRED = "1"
+    REQUIRED_IF = "1C"
+    EMPTY_ALLOWED = "2"
+    EMPTY_ALLOWED_IF = "2C"
+    OPTIONAL = "3"
+
+
+_STRICTNESS = {kind: place for place, kind in enumerate(AttributeType)}
+
+
+class _Module(NamedTuple):
+    usage: str
+    tree: int
+
+
+# What a tree says of a tag: its Type as written, and the tree of what is inside, if it is a sequence.
+_Tree = Mapping[int, tuple[str, int | None]]
+
+
+@cache
+def _values(name: str) -> Mapping[str, str]:
+    """A sheet of two columns or more: the first one, and the rest of the row."""
+    cells = (row.partition("\t") for row in sheet.read(name).rows)
+    return {key: rest for key, _, rest in cells}
+
+
+@cache
+def _modules(sop_class_uid: str | None) -> tuple[_Module, ...] | None:
+    iod = _values("sop_classes").get(sop_class_uid or "")
+    if iod is None:
+        return None
+    trees = _values("modules")
+    usages = (cell.partition(" ") for cell in _values("iods")[iod].split("\t"))
+    return tuple(_Module(usage, int(trees[module])) for usage, _, module in usages)
+
+
+@cache
+def _tree(number: int) -> _Tree:
+    found = {}
+    for cell in filter(None, sheet.read("trees").rows[number].split("\t")):
+        tag, kind, *child = cell.split(" ")
+        found[int(tag, 16)] = (kind, int(child[0]) if child else None)
+    return found
+
+
+def _as_listed(tag: int) -> int:
+    """The tag under which an IOD lists it: 60XX for all overlays."""
+    return tag & 0xFF00FFFF if tag & 0xFF010000 == 0x60000000 else tag
+
+
+def _descend(tree: int, path: tuple[int, ...]) -> str | None:
+    here: int | None = tree
+    kind = None
+    for tag in path:
+        if here is None:
+            return None
+        kind, here = _tree(here).get(tag, (None, None))
+        if kind is None:
+            return None
+    return kind
+
+
+def _without_recursion(path: tuple[int, ...]) -> tuple[int, ...]:
+    """Fold content items inside content items into one level: that is where the IOD lists their attributes."""
+    return tuple(tag for tag, before in zip(path, (None, *path), strict=False) if tag != before or tag != _CONTENT)
+
+
+@lru_cache(maxsize=65536)
+def attribute_type(sop_class_uid: str | None, path: tuple[int, ...]) -> AttributeType | None:
+    """Find the Type of an attribute in the IOD of a SOP Class.
+
+    If a module of usage M has the attribute, only such modules count, else those of usage C and U. Of
+    several Types the strictest holds.
+
+    Args:
+        sop_class_uid: SOP Class UID of the instance, or None.
+        path: tags from the root: of the sequences around the attribute, then its own.
+
+    Returns:
+        The Type; None for a SOP Class, or an attribute at that place, that the tables don't have.
+
+    Source: PS3.3 Annexes A and C; what counts before what is from the language page, section 5.
+    """
+    modules = _modules(sop_class_uid)
+    if not modules or not path:
+        return None
+    place = _without_recursion(tuple(map(_as_listed, path)))
+    kinds: dict[bool, set[str]] = {True: set(), False: set()}
+    for module in modules:
+        kind = _descend(module.tree, place)
+        if kind is not None:
+            kinds[module.usage == _MANDATORY].add(kind)
+    return next((kind for kind in AttributeType if kind in (kinds[True] or kinds[False])), None)
+
+
+def has_attribute(sop_class_uid: str | None, tag: int) -> bool | None:
+    """Tell whether the IOD of a SOP Class has an attribute at its root, in any module.
+
+    Args:
+        sop_class_uid: SOP Class UID of the instance, or None.
+        tag: 32-bit tag, 0xGGGGEEEE.
+
+    Returns:
+        None for a SOP Class that the tables don't have.
+
+    Source: PS3.3 Annexes A and C.
+    """
+    modules = _modules(sop_class_uid)
+    if modules is None:
+        return None
+    listed = _as_listed(tag)
+    return any(listed in _tree(module.tree) for module in modules)
+
+
+def notes() -> tuple[str, ...]:
+    """What a reader has to know about these tables: their source and their known gaps."""
+    head = sheet.read("iods").head
+    return (*head["source"], *head["note"])
