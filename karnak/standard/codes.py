@@ -1,76 +1,45 @@
-"""Coded concepts that Karnak writes: PS3.16 CID 7050, De-identification Method.
+"""Coded concepts that Karnak writes: PS3.16 CID 7050, De-identification Method, of coding scheme DCM.
 
 Source: PS3.16 CID 7050, as in pydicom 3.0.2.
 """
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import NamedTuple
 
 from karnak.standard.confidentiality import Option
 
+SCHEME = "DCM"
 
-class Code(NamedTuple):
-    """A coded concept.
-
-    Attributes:
-        value: CodeValue (0008,0100).
-        scheme: CodingSchemeDesignator (0008,0102).
-        meaning: CodeMeaning (0008,0104).
-    """
-
-    value: str
-    scheme: str
-    meaning: str
-
-
-BASIC_PROFILE = Code("113100", "DCM", "Basic Application Confidentiality Profile")
-CLEAN_PIXEL_DATA = Code("113101", "DCM", "Clean Pixel Data Option")
-CLEAN_RECOGNIZABLE_VISUAL_FEATURES = Code("113102", "DCM", "Clean Recognizable Visual Features Option")
-CLEAN_GRAPHICS = Code("113103", "DCM", "Clean Graphics Option")
-CLEAN_STRUCTURED_CONTENT = Code("113104", "DCM", "Clean Structured Content Option")
-CLEAN_DESCRIPTORS = Code("113105", "DCM", "Clean Descriptors Option")
-RETAIN_FULL_DATES = Code("113106", "DCM", "Retain Longitudinal Temporal Information Full Dates Option")
-RETAIN_MODIFIED_DATES = Code("113107", "DCM", "Retain Longitudinal Temporal Information Modified Dates Option")
-RETAIN_PATIENT_CHARACTERISTICS = Code("113108", "DCM", "Retain Patient Characteristics Option")
-RETAIN_DEVICE_IDENTITY = Code("113109", "DCM", "Retain Device Identity Option")
-RETAIN_UIDS = Code("113110", "DCM", "Retain UIDs Option")
-RETAIN_SAFE_PRIVATE = Code("113111", "DCM", "Retain Safe Private Option")
-RETAIN_INSTITUTION_IDENTITY = Code("113112", "DCM", "Retain Institution Identity Option")
-
-# By code value, in the order of CID 7050.
-DEIDENTIFICATION_METHODS: Mapping[str, Code] = MappingProxyType(
+# Code value -> code meaning.
+DEIDENTIFICATION_METHODS: Mapping[str, str] = MappingProxyType(
     {
-        code.value: code
-        for code in (
-            BASIC_PROFILE,
-            CLEAN_PIXEL_DATA,
-            CLEAN_RECOGNIZABLE_VISUAL_FEATURES,
-            CLEAN_GRAPHICS,
-            CLEAN_STRUCTURED_CONTENT,
-            CLEAN_DESCRIPTORS,
-            RETAIN_FULL_DATES,
-            RETAIN_MODIFIED_DATES,
-            RETAIN_PATIENT_CHARACTERISTICS,
-            RETAIN_DEVICE_IDENTITY,
-            RETAIN_UIDS,
-            RETAIN_SAFE_PRIVATE,
-            RETAIN_INSTITUTION_IDENTITY,
-        )
+        "113100": "Basic Application Confidentiality Profile",
+        "113101": "Clean Pixel Data Option",
+        "113102": "Clean Recognizable Visual Features Option",
+        "113103": "Clean Graphics Option",
+        "113104": "Clean Structured Content Option",
+        "113105": "Clean Descriptors Option",
+        "113106": "Retain Longitudinal Temporal Information Full Dates Option",
+        "113107": "Retain Longitudinal Temporal Information Modified Dates Option",
+        "113108": "Retain Patient Characteristics Option",
+        "113109": "Retain Device Identity Option",
+        "113110": "Retain UIDs Option",
+        "113111": "Retain Safe Private Option",
+        "113112": "Retain Institution Identity Option",
     }
 )
 
-OPTION_CODES: Mapping[Option, Code] = MappingProxyType(
+OPTION_CODES: Mapping[Option, str] = MappingProxyType(
     {
-        Option.RETAIN_SAFE_PRIVATE: RETAIN_SAFE_PRIVATE,
-        Option.RETAIN_UIDS: RETAIN_UIDS,
-        Option.RETAIN_DEVICE_IDENTITY: RETAIN_DEVICE_IDENTITY,
-        Option.RETAIN_INSTITUTION_IDENTITY: RETAIN_INSTITUTION_IDENTITY,
-        Option.RETAIN_PATIENT_CHARACTERISTICS: RETAIN_PATIENT_CHARACTERISTICS,
-        Option.RETAIN_FULL_DATES: RETAIN_FULL_DATES,
-        Option.RETAIN_MODIFIED_DATES: RETAIN_MODIFIED_DATES,
-        Option.CLEAN_DESCRIPTORS: CLEAN_DESCRIPTORS,
-        Option.CLEAN_STRUCTURED_CONTENT: CLEAN_STRUCTURED_CONTENT,
-        Option.CLEAN_GRAPHICS: CLEAN_GRAPHICS,
+        Option.RETAIN_SAFE_PRIVATE: "113111",
+        Option.RETAIN_UIDS: "113110",
+        Option.RETAIN_DEVICE_IDENTITY: "113109",
+        Option.RETAIN_INSTITUTION_IDENTITY: "113112",
+        Option.RETAIN_PATIENT_CHARACTERISTICS: "113108",
+        Option.RETAIN_FULL_DATES: "113106",
+        Option.RETAIN_MODIFIED_DATES: "113107",
+        Option.CLEAN_DESCRIPTORS: "113105",
+        Option.CLEAN_STRUCTURED_CONTENT: "113104",
+        Option.CLEAN_GRAPHICS: "113103",
     }
 )
