@@ -8,14 +8,13 @@ import csv
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from karnak.errors import KarnakError
 from karnak.ir.selector import format_tag
 from karnak.runtime.keys import Project
-
-if TYPE_CHECKING:
-    from karnak.runtime.part10 import Instance
+from karnak.runtime.part10 import Instance
+from karnak.runtime.repertoire import TextError
 
 PATIENT_ID = 0x00100020
 ISSUER_OF_PATIENT_ID = 0x00100021
@@ -32,7 +31,7 @@ class PseudonymError(KarnakError):
 class PseudonymSource(Protocol):
     """Something that knows the pseudonym of the patient of an instance."""
 
-    def pseudonym(self, instance: "Instance", project: Project) -> str:
+    def pseudonym(self, instance: Instance, project: Project) -> str:
         """Tell the pseudonym.
 
         Raises:
@@ -59,7 +58,7 @@ class FixedPseudonym:
         if problem is not None:
             raise PseudonymError(f"the pseudonym {problem}")
 
-    def pseudonym(self, instance: "Instance", project: Project) -> str:
+    def pseudonym(self, instance: Instance, project: Project) -> str:
         """Give the pseudonym, whoever the patient is."""
         return self.value.strip()
 
@@ -74,7 +73,7 @@ class GeneratedPseudonym:
 
     default_issuer: str = ""
 
-    def pseudonym(self, instance: "Instance", project: Project) -> str:
+    def pseudonym(self, instance: Instance, project: Project) -> str:
         """Derive the pseudonym.
 
         Raises:
@@ -109,14 +108,14 @@ class TagPseudonym:
         if self.position and self.delimiter is None:
             raise PseudonymError("a position needs a delimiter that splits the value")
 
-    def pseudonym(self, instance: "Instance", project: Project) -> str:
+    def pseudonym(self, instance: Instance, project: Project) -> str:
         """Read the pseudonym from the instance.
 
         Raises:
             PseudonymError: the element is absent or empty, or has no such piece, or it is no possible pseudonym.
         """
         where = format_tag(self.tag)
-        text = instance.text(self.tag)
+        text = _text(instance, self.tag)
         if text is None or not text.strip():
             raise PseudonymError(f"the instance has no pseudonym in {where}")
         if self.delimiter is not None:
@@ -179,7 +178,7 @@ class CsvPseudonyms:
     def __len__(self) -> int:
         return len(self._pseudonyms)
 
-    def pseudonym(self, instance: "Instance", project: Project) -> str:
+    def pseudonym(self, instance: Instance, project: Project) -> str:
         """Look up the pseudonym.
 
         Raises:
@@ -192,11 +191,18 @@ class CsvPseudonyms:
         return found
 
 
-def _patient(instance: "Instance", default_issuer: str) -> tuple[str, str]:
-    patient_id = (instance.text(PATIENT_ID) or "").strip()
+def _patient(instance: Instance, default_issuer: str) -> tuple[str, str]:
+    patient_id = (_text(instance, PATIENT_ID) or "").strip()
     if not patient_id:
         raise PseudonymError("the instance has no PatientID (0010,0020)")
-    return patient_id, (instance.text(ISSUER_OF_PATIENT_ID) or "").strip() or default_issuer
+    return patient_id, (_text(instance, ISSUER_OF_PATIENT_ID) or "").strip() or default_issuer
+
+
+def _text(instance: Instance, tag: int) -> str | None:
+    try:
+        return instance.text(tag)
+    except TextError:
+        raise PseudonymError(f"{format_tag(tag)} can't be read in the instance's character set") from None
 
 
 def _problem(pseudonym: str) -> str | None:

@@ -5,6 +5,7 @@ from io import BytesIO
 from pydicom.dataset import Dataset
 from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
+from pydicom.uid import UID
 
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 
@@ -32,6 +33,6 @@ def file_bytes(transfer_syntax_uid: str, **attributes: object) -> bytes:
     made = dataset(**attributes)
     stream = BytesIO()
     made.ensure_file_meta()
-    made.file_meta.TransferSyntaxUID = transfer_syntax_uid
+    made.file_meta.TransferSyntaxUID = UID(transfer_syntax_uid)
     made.save_as(stream, enforce_file_format=True)
     return stream.getvalue()

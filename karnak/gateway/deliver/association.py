@@ -1,0 +1,314 @@
+"""One outgoing association for one kind of instance: negotiate, send, hear the status, release.
+
+A plain blocking socket with a deadline on every wait, so that a peer that hangs, stalls
+or dies ends in an error in known time, and an idle association costs no thread. PDUs other
+than P-DATA-TF are built and taken apart by pynetdicom; data sets are sent from the bytes they
+lie in. Source: PS3.8 section 9, PS3.7 sections 6.3, 9.3.1 and annex D.
+"""
+
+import contextlib
+import select
+import socket
+import struct
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Self
+
+from pydicom import Dataset
+from pydicom.uid import UID
+from pynetdicom.dsutils import decode, encode
+from pynetdicom.pdu import A_ABORT_RQ, A_ASSOCIATE_AC, A_ASSOCIATE_RJ, A_ASSOCIATE_RQ, A_RELEASE_RQ, P_DATA_TF
+from pynetdicom.pdu_primitives import (
+    A_ASSOCIATE,
+    A_RELEASE,
+    ImplementationClassUIDNotification,
+    ImplementationVersionNameNotification,
+    MaximumLengthNotification,
+)
+from pynetdicom.presentation import build_context
+
+from karnak.gateway.deliver.parcel import DeliveryError, Parcel
+from karnak.runtime.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+
+_APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
+_CONTEXT_ID = 1
+# PDU types, PS3.8 section 9.3.
+_ASSOCIATE_AC, _ASSOCIATE_RJ, _P_DATA, _RELEASE_RQ, _RELEASE_RP, _ABORT = 2, 3, 4, 5, 6, 7
+# Message control header, PS3.8 annex E.2.
+_COMMAND, _LAST = 1, 2
+# What we tell the peer to send at most, and what we refuse to read however it is announced.
+_MAXIMUM_RECEIVED = 65536
+_MAXIMUM_READ = 1 << 20
+# Larger pieces than this don't go faster, and each must be taken within the time for an answer.
+_MAXIMUM_SENT = 1 << 17
+_C_STORE_RQ, _C_STORE_RSP = 0x0001, 0x8001
+_SECONDS_TO_RELEASE = 2.0
+
+
+class AssociationLost(DeliveryError):
+    """The peer closed or aborted an association that was established; a new one may do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What is sent over an association: one SOP Class in one transfer syntax."""
+
+    sop_class_uid: str
+    transfer_syntax_uid: str
+
+    def __str__(self) -> str:
+        return f"{UID(self.sop_class_uid).name} in {UID(self.transfer_syntax_uid).name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """An application entity that takes instances, and how long it may take.
+
+    Attributes:
+        ae_title: called AE title.
+        host: name or address.
+        port: TCP port.
+        calling_ae_title: what we call ourselves.
+        connect_timeout: seconds for connecting and negotiating.
+        response_timeout: seconds for taking a piece of an instance, and for the status.
+    """
+
+    ae_title: str
+    host: str
+    port: int
+    calling_ae_title: str
+    connect_timeout: float
+    response_timeout: float
+
+
+class Association:
+    """An established association with one accepted presentation context, for one thread at a time."""
+
+    def __init__(self, connection: socket.socket, peer: Peer) -> None:
+        self._connection = connection
+        self._peer = peer
+        self._maximum_pdu = 0
+        self._message_id = 0
+
+    @classmethod
+    def request(cls, peer: Peer, context: Context) -> Self:
+        """Connect to a peer and agree on a context.
+
+        Raises:
+            DeliveryError: no connection, a rejection, or the peer doesn't take such instances.
+        """
+        deadline = time.monotonic() + peer.connect_timeout
+        try:
+            connection = socket.create_connection((peer.host, peer.port), peer.connect_timeout)
+        except TimeoutError:
+            raise DeliveryError(f"no connection within {peer.connect_timeout:g} s") from None
+        except OSError as error:
+            raise DeliveryError(f"no connection: {error.strerror or type(error).__name__}") from None
+        association = cls(connection, peer)
+        try:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            association._negotiate(context, deadline)
+        except TimeoutError:
+            association.abort()
+            raise DeliveryError(f"no answer to the association request within {peer.connect_timeout:g} s") from None
+        except (OSError, AssociationLost):
+            association.close()
+            raise DeliveryError("the peer closed the connection instead of accepting the association") from None
+        except BaseException:
+            association.abort()
+            raise
+        return association
+
+    def store(self, parcel: Parcel) -> int:
+        """Send an instance by C-STORE.
+
+        Returns:
+            The status of the peer's response.
+
+        Raises:
+            AssociationLost: the peer closed or aborted the association.
+            DeliveryError: the peer did not take the data or did not answer in time.
+        """
+        seconds = f"{self._peer.response_timeout:g} s"
+        self._message_id = self._message_id % 0xFFFF + 1
+        try:
+            self._connection.settimeout(self._peer.response_timeout)
+            for pdu in self._pdus(_store_request(parcel, self._message_id), _COMMAND):
+                self._connection.sendall(pdu)
+            for pdu in self._pdus(memoryview(parcel.data_set), 0):
+                self._connection.sendall(pdu)
+        except TimeoutError:
+            raise DeliveryError(f"the peer stopped taking data for {seconds}") from None
+        except OSError:
+            raise AssociationLost("the connection broke while the instance was sent") from None
+        try:
+            return self._status(time.monotonic() + self._peer.response_timeout)
+        except TimeoutError:
+            raise DeliveryError(f"no answer to C-STORE within {seconds}") from None
+        except OSError:
+            raise AssociationLost("the connection broke before the answer to C-STORE") from None
+
+    def usable(self) -> bool:
+        """Tell whether an idle association still stands: its peer has neither said nor closed anything."""
+        poll = select.poll()
+        poll.register(self._connection, select.POLLIN)
+        return not poll.poll(0)
+
+    def release(self) -> None:
+        """End the association in good order; a peer that doesn't play along is left."""
+        with contextlib.suppress(OSError, DeliveryError):
+            deadline = time.monotonic() + _SECONDS_TO_RELEASE
+            self._connection.settimeout(_SECONDS_TO_RELEASE)
+            self._connection.sendall(A_RELEASE_RQ(A_RELEASE()).encode())
+            while self._read(deadline)[0] != _RELEASE_RP:
+                pass
+        self.close()
+
+    def abort(self) -> None:
+        """End the association at once."""
+        with contextlib.suppress(OSError):
+            self._connection.settimeout(0)
+            pdu = A_ABORT_RQ()
+            pdu.source, pdu.reason_diagnostic = 0, 0
+            self._connection.send(pdu.encode())
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection."""
+        with contextlib.suppress(OSError):
+            self._connection.close()
+
+    def _negotiate(self, context: Context, deadline: float) -> None:
+        self._connection.settimeout(self._peer.connect_timeout)
+        self._connection.sendall(_associate_request(self._peer, context))
+        kind, data = self._read(deadline)
+        if kind == _ASSOCIATE_RJ:
+            raise DeliveryError(f"the association was rejected: {_rejection(data)}")
+        if kind != _ASSOCIATE_AC:
+            raise DeliveryError("the peer aborted the association instead of accepting it")
+        try:
+            answer = A_ASSOCIATE_AC()
+            answer.decode(data)
+            accepted = answer.to_primitive()
+            results = {result.context_id: result for result in accepted.presentation_context_definition_results_list}
+            self._maximum_pdu = accepted.maximum_length_received or _MAXIMUM_SENT
+        except Exception:
+            # Whatever a decoder stumbles over, the peer sent it; the exception's text may quote it.
+            raise DeliveryError("the peer's answer to the association request is malformed") from None
+        result = results.get(_CONTEXT_ID)
+        if result is None or result.result != 0 or result.transfer_syntax != [context.transfer_syntax_uid]:
+            raise DeliveryError(f"the peer does not accept {context}")
+        if self._maximum_pdu < 8:
+            raise DeliveryError("the peer accepts no piece that could hold data")
+
+    def _pdus(self, data: memoryview, kind: int) -> Iterator[bytes]:
+        """Cut a command set or a data set into P-DATA-TF PDUs of one PDV each (PS3.8 section 9.3.5)."""
+        step = (min(self._maximum_pdu, _MAXIMUM_SENT) - 6) & ~1
+        for start in range(0, len(data), step):
+            piece = data[start : start + step]
+            last = _LAST if start + step >= len(data) else 0
+            header = struct.pack(">BxLLBB", _P_DATA, len(piece) + 6, len(piece) + 2, _CONTEXT_ID, kind | last)
+            yield b"".join((header, piece))
+
+    def _status(self, deadline: float) -> int:
+        """Read the response to the C-STORE that was sent last."""
+        command = b""
+        while True:
+            kind, data = self._read(deadline)
+            if kind != _P_DATA:
+                raise AssociationLost("the peer ended the association before it answered C-STORE")
+            try:
+                pdu = P_DATA_TF()
+                pdu.decode(data)
+                for _, fragment in pdu.to_primitive().presentation_data_value_list:
+                    if fragment[0] & _COMMAND:
+                        command += fragment[1:]
+                        if fragment[0] & _LAST:
+                            return self._status_of(decode(BytesIO(command), True, True))
+            except DeliveryError:
+                raise
+            except Exception:
+                raise DeliveryError("the peer's answer to C-STORE is malformed") from None
+            if len(command) > _MAXIMUM_READ:
+                raise DeliveryError("the peer's answer to C-STORE is malformed")
+
+    def _status_of(self, command: Dataset) -> int:
+        answered = command.get("MessageIDBeingRespondedTo")
+        if command.get("CommandField") != _C_STORE_RSP or answered != self._message_id or "Status" not in command:
+            raise DeliveryError("the peer answered something else than C-STORE")
+        return int(command.Status)
+
+    def _read(self, deadline: float) -> tuple[int, bytes]:
+        """Read one PDU.
+
+        Returns:
+            Its type and the whole of it.
+        """
+        header = self._read_bytes(6, deadline)
+        kind, length = struct.unpack(">BxL", header)
+        if length > _MAXIMUM_READ:
+            raise DeliveryError("the peer's answer is malformed")
+        return kind, header + self._read_bytes(length, deadline)
+
+    def _read_bytes(self, count: int, deadline: float) -> bytes:
+        data = bytearray()
+        while len(data) < count:
+            # A peer that drips bytes gets no more time than one that is silent.
+            remaining = deadline - time.monotonic()
+            if remaining <= 0:
+                raise TimeoutError
+            self._connection.settimeout(remaining)
+            received = self._connection.recv(count - len(data))
+            if not received:
+                raise AssociationLost("the peer closed the connection")
+            data += received
+        return bytes(data)
+
+
+def _associate_request(peer: Peer, context: Context) -> bytes:
+    request = A_ASSOCIATE()
+    request.application_context_name = UID(_APPLICATION_CONTEXT)
+    request.calling_ae_title = peer.calling_ae_title
+    request.called_ae_title = peer.ae_title
+    length = MaximumLengthNotification()
+    length.maximum_length_received = _MAXIMUM_RECEIVED
+    implementation = ImplementationClassUIDNotification()
+    implementation.implementation_class_uid = UID(IMPLEMENTATION_CLASS_UID)
+    version = ImplementationVersionNameNotification()
+    version.implementation_version_name = IMPLEMENTATION_VERSION_NAME
+    request.user_information = [length, implementation, version]
+    try:
+        proposal = build_context(context.sop_class_uid, [context.transfer_syntax_uid])
+        proposal.context_id = _CONTEXT_ID
+        request.presentation_context_definition_list = [proposal]
+        return A_ASSOCIATE_RQ(request).encode()
+    except ValueError:
+        raise DeliveryError("the instance's SOP Class UID or transfer syntax UID is no UID") from None
+
+
+def _store_request(parcel: Parcel, message_id: int) -> memoryview:
+    """Encode the command set of a C-STORE-RQ (PS3.7 section 9.3.1.1)."""
+    command = Dataset()
+    command.AffectedSOPClassUID = parcel.sop_class_uid
+    command.CommandField = _C_STORE_RQ
+    command.MessageID = message_id
+    command.Priority = 0
+    command.CommandDataSetType = 0x0001
+    command.AffectedSOPInstanceUID = parcel.sop_instance_uid
+    encoded = encode(command, True, True)
+    if encoded is None:
+        raise DeliveryError("the instance's SOP Class UID or SOP Instance UID is no UID")
+    group_length = struct.pack("<HHLL", 0, 0, 4, len(encoded))
+    return memoryview(group_length + encoded)
+
+
+def _rejection(data: bytes) -> str:
+    """Say why an association was rejected, in the standard's words (PS3.8 section 9.3.4)."""
+    try:
+        pdu = A_ASSOCIATE_RJ()
+        pdu.decode(data)
+        return str(pdu.reason_str).lower()
+    except Exception:
+        return "for no reason that the standard knows"
