@@ -6,8 +6,6 @@ is written again exactly as it came. Source: PS3.5 sections 7.1 to 7.5.
 
 import struct
 
-from pydicom import Dataset
-
 from karnak.ir.selector import format_tag
 from karnak.runtime.encoding import (
     BYTE_VRS,
@@ -19,6 +17,7 @@ from karnak.runtime.encoding import (
     UNDEFINED_LENGTH,
     Encoding,
     ItemSequence,
+    RawDataset,
     UnreadableInstance,
     implicit_vr,
     leaf,
@@ -29,7 +28,7 @@ from karnak.standard.dictionary import VRS
 MAX_DEPTH = 64
 
 
-def decode_dataset(data: bytes, encoding: Encoding) -> Dataset:
+def decode_dataset(data: bytes, encoding: Encoding) -> RawDataset:
     """Read a whole dataset.
 
     Args:
@@ -69,11 +68,11 @@ class _Reader:
         size = struct.calcsize(code)
         return int(struct.unpack(encoding.order + code, self.take(size, end))[0])
 
-    def dataset(self, encoding: Encoding, end: int, depth: int, *, delimited: bool) -> Dataset:
+    def dataset(self, encoding: Encoding, end: int, depth: int, *, delimited: bool) -> RawDataset:
         """Read elements up to `end`, or up to an item delimiter."""
         if depth > MAX_DEPTH:
             raise self.refuse(f"sequences nest deeper than {MAX_DEPTH}")
-        dataset = Dataset()
+        dataset = RawDataset()
         previous = -1
         while self.position < end:
             start = self.position
@@ -90,21 +89,21 @@ class _Reader:
             raise self.refuse("an item has no end")
         return dataset
 
-    def element(self, dataset: Dataset, tag: int, encoding: Encoding, end: int, depth: int) -> None:
+    def element(self, dataset: RawDataset, tag: int, encoding: Encoding, end: int, depth: int) -> None:
         """Read one element after its tag."""
         vr, length = self.header(tag, encoding, end)
         if vr == "SQ" or (length == UNDEFINED_LENGTH and vr == "UN"):
             inner = IMPLICIT if vr == "UN" and not encoding.implicit else encoding
             items = self.items(inner, length, end, depth, vr)
-            dataset[tag] = sequence(tag, items)
+            dataset.put(sequence(tag, items))
         elif length == UNDEFINED_LENGTH:
             if vr not in BYTE_VRS:
                 raise self.refuse(f"{format_tag(tag)} with VR {vr} has an undefined length")
-            dataset[tag] = leaf(tag, vr, self.fragments(encoding, end), undefined_length=True)
+            dataset.put(leaf(tag, vr, self.fragments(encoding, end), undefined_length=True))
         else:
             value = self.take(length, end)
             hidden = _hidden_items(value, depth) if vr == "UN" else None
-            dataset[tag] = leaf(tag, vr, value) if hidden is None else sequence(tag, hidden)
+            dataset.put(leaf(tag, vr, value) if hidden is None else sequence(tag, hidden))
 
     def header(self, tag: int, encoding: Encoding, end: int) -> tuple[str, int]:
         if encoding.implicit:
@@ -123,7 +122,7 @@ class _Reader:
         if not undefined and self.position + length > end:
             raise self.refuse(f"a sequence of {length} bytes is announced and {end - self.position} are left")
         stop = end if undefined else self.position + length
-        found: list[Dataset] = []
+        found: list[RawDataset] = []
         while undefined or self.position < stop:
             tag = self.tag(encoding, stop)
             size = self.number("I", encoding, stop)

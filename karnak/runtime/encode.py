@@ -18,6 +18,7 @@ from karnak.runtime.encoding import (
     Encoding,
     ItemSequence,
     UnwritableInstance,
+    stored,
 )
 
 
@@ -33,7 +34,7 @@ def encode_dataset(dataset: Dataset, encoding: Encoding) -> bytes:
     """
     pieces: list[bytes] = []
     for tag in sorted(dataset.keys()):
-        element = dataset.get_item(tag)
+        element = stored(dataset, tag)
         if isinstance(element, RawDataElement):
             value = element.value or b""
             undefined = element.length == UNDEFINED_LENGTH

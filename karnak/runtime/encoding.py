@@ -5,6 +5,7 @@ Source: PS3.5 sections 6.2, 7.1, 7.5 and annex A.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import cast
 
 from pydicom import Dataset
 from pydicom.dataelem import DataElement, RawDataElement
@@ -75,11 +76,22 @@ def encoding_of(transfer_syntax_uid: str) -> Encoding:
     """Tell how the dataset of a transfer syntax is encoded (after inflating a deflated one).
 
     Args:
-        transfer_syntax_uid: UID of a transfer syntax; unknown and private ones are Explicit VR Little Endian (PS3.5 A.4).
+        transfer_syntax_uid: UID; unknown and private transfer syntaxes are Explicit VR Little Endian (PS3.5 A.4).
     """
     if transfer_syntax_uid == IMPLICIT_LITTLE_ENDIAN:
         return IMPLICIT
     return BIG_ENDIAN if transfer_syntax_uid == EXPLICIT_BIG_ENDIAN else EXPLICIT
+
+
+class RawDataset(Dataset):
+    """A dataset whose elements stay as they are put: encoded leaves, and sequences of raw datasets.
+
+    Setting an item of a pydicom Dataset decodes private elements and others on the way; `put` does not.
+    """
+
+    def put(self, element: DataElement | RawDataElement) -> None:
+        """Put an element in its place, instead of the one that was there."""
+        self._dict[element.tag] = element
 
 
 class ItemSequence(Sequence):
@@ -91,11 +103,32 @@ class ItemSequence(Sequence):
         encoding: how its items are encoded.
     """
 
-    def __init__(self, items: Iterable[Dataset], vr: str, undefined_length: bool, encoding: Encoding) -> None:
+    def __init__(self, items: Iterable[RawDataset], vr: str, undefined_length: bool, encoding: Encoding) -> None:
         super().__init__(items)
         self.vr = vr
         self.undefined_length = undefined_length
         self.encoding = encoding
+
+
+def stored(dataset: Dataset, tag: int) -> DataElement | RawDataElement:
+    """An element as it is stored: a leaf raw, a sequence with its ItemSequence.
+
+    Args:
+        dataset: a dataset that has the element.
+        tag: its 32-bit tag.
+    """
+    return cast("DataElement | RawDataElement", dataset.get_item(tag))
+
+
+def stored_leaf(dataset: Dataset, tag: int) -> RawDataElement | None:
+    """A leaf as it is stored, or None where there is no element or a sequence.
+
+    Args:
+        dataset: where to look.
+        tag: 32-bit tag.
+    """
+    element = stored(dataset, tag) if tag in dataset else None
+    return element if isinstance(element, RawDataElement) else None
 
 
 def leaf(tag: int, vr: str, value: bytes, *, undefined_length: bool = False) -> RawDataElement:

@@ -9,9 +9,7 @@ import zlib
 from functools import cached_property
 
 from pydicom import Dataset
-from pydicom.dataelem import RawDataElement
 
-from karnak.errors import KarnakError
 from karnak.ir.selector import format_tag
 from karnak.runtime.decode import decode_dataset
 from karnak.runtime.encode import encode_dataset
@@ -20,11 +18,11 @@ from karnak.runtime.encoding import (
     EXPLICIT,
     LONG_VRS,
     SPECIFIC_CHARACTER_SET,
+    RawDataset,
     UnreadableInstance,
-    UnwritableInstance,
-    effective_vr,
     encoding_of,
     leaf,
+    stored_leaf,
 )
 from karnak.runtime.repertoire import Repertoire
 from karnak.runtime.text import text_of
@@ -80,20 +78,14 @@ class Instance:
         Raises:
             TextError: its bytes are no characters of the instance's character set.
         """
-        if tag not in self.dataset:
-            return None
-        element = self.dataset.get_item(tag)
-        if not isinstance(element, RawDataElement):
-            return None
-        return text_of(element, encoding_of(self.transfer_syntax_uid), self.repertoire)
+        element = stored_leaf(self.dataset, tag)
+        return None if element is None else text_of(element, encoding_of(self.transfer_syntax_uid), self.repertoire)
 
 
 def repertoire_of(dataset: Dataset, inherited: Repertoire) -> Repertoire:
     """The repertoire that a dataset names, or the one of the dataset around it (PS3.5 7.5.3)."""
-    if SPECIFIC_CHARACTER_SET not in dataset:
-        return inherited
-    element = dataset.get_item(SPECIFIC_CHARACTER_SET)
-    if not isinstance(element, RawDataElement):
+    element = stored_leaf(dataset, SPECIFIC_CHARACTER_SET)
+    if element is None:
         return inherited
     terms = (element.value or b"").decode("latin-1").split("\\")
     return Repertoire(tuple(term.strip(" \0") for term in terms) if any(terms) else ())
@@ -168,8 +160,8 @@ def wrap_part10(
         sop_instance_uid: for Media Storage SOP Instance UID (0002,0003).
         deflate: `body` is still to be deflated where the transfer syntax asks for it.
     """
-    meta = Dataset()
-    meta[0x00020001] = leaf(0x00020001, "OB", b"\0\1")
+    meta = RawDataset()
+    meta.put(leaf(0x00020001, "OB", b"\0\1"))
     for tag, vr, text in (
         (_MEDIA_STORAGE_SOP_CLASS_UID, "UI", sop_class_uid),
         (0x00020003, "UI", sop_instance_uid),
@@ -179,7 +171,7 @@ def wrap_part10(
     ):
         padding = b"\0" if vr == "UI" else b" "
         value = text.encode("ascii")
-        meta[tag] = leaf(tag, vr, value + padding * (len(value) % 2))
+        meta.put(leaf(tag, vr, value + padding * (len(value) % 2)))
     encoded = encode_dataset(meta, EXPLICIT)
     group_length = struct.pack("<HH2sHI", 2, 0, b"UL", 4, len(encoded))
     if deflate and transfer_syntax_uid == DEFLATED:
@@ -230,18 +222,3 @@ def _deflate(data: bytes) -> bytes:
     deflater = zlib.compressobj(wbits=-zlib.MAX_WBITS)
     deflated = deflater.compress(data) + deflater.flush()
     return deflated + b"\0" * (len(deflated) % 2)
-
-
-__all__ = [
-    "Instance",
-    "KarnakError",
-    "UnreadableInstance",
-    "UnwritableInstance",
-    "effective_vr",
-    "is_part10",
-    "read_instance",
-    "repertoire_of",
-    "split_part10",
-    "wrap_part10",
-    "write_part10",
-]

@@ -145,16 +145,6 @@ def dummy(element: RawDataElement, around: Surroundings) -> RawDataElement:
     return leaf(tag, vr, bytes(4 if vr == "AT" else max(2, size + size % 2)))
 
 
-def shifted(element: RawDataElement, around: Surroundings, amount: Amount) -> RawDataElement:
-    """Move every date, time or age of an element.
-
-    Raises:
-        DateError: a value that cannot be parsed.
-    """
-    vr = effective_vr(int(element.tag), element.VR or "UN")
-    return map_dates(element, around, lambda value: shift(value, vr, amount))
-
-
 def map_dates(element: RawDataElement, around: Surroundings, change: Callable[[str], str]) -> RawDataElement:
     """Change every value of a date element; empty values and elements stay empty.
 
@@ -167,9 +157,7 @@ def map_dates(element: RawDataElement, around: Surroundings, change: Callable[[s
     return encode_text(tag, vr, "\\".join(change(value) if value else "" for value in values), around.output_repertoire)
 
 
-def amount_in_range(
-    around: Surroundings, min_days: int, max_days: int, min_seconds: int, max_seconds: int
-) -> Amount:
+def amount_in_range(around: Surroundings, min_days: int, max_days: int, min_seconds: int, max_seconds: int) -> Amount:
     """Draw both amounts of a range by PatientID; a 0 that need not be becomes 1."""
 
     def draw(minimum: int, maximum: int) -> int:
@@ -183,7 +171,7 @@ def amount_in_range(
 def _dummy_date(element: RawDataElement, vr: str, around: Surroundings) -> RawDataElement:
     amount = amount_in_range(around, 0, _MAX_DUMMY_DAYS, 0, _MAX_DUMMY_SECONDS)
     try:
-        return shifted(element, around, amount)
+        return map_dates(element, around, lambda value: shift(value, vr, amount))
     except DateError:
         return encode_text(int(element.tag), vr, _DUMMY_DATES[vr], around.output_repertoire)
 

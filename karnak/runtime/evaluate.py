@@ -1,0 +1,289 @@
+"""Expressions, walked as trees: conditions, `expr` and placeholders on one instance.
+
+Everything is read from the original root dataset, but `tag`, `vr` and `stringValue`, which
+are the current element's own. Nothing else can be reached. Source: the language page, section 4.
+"""
+
+import operator
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from pydicom import Dataset
+from pydicom.dataelem import RawDataElement
+
+from karnak.ir.expression import (
+    Binary,
+    BinaryOperator,
+    Call,
+    Conditional,
+    Current,
+    CurrentName,
+    Elvis,
+    Expression,
+    Index,
+    Kind,
+    Literal,
+    MethodCall,
+    Unary,
+    UnaryOperator,
+)
+from karnak.ir.selector import format_tag
+from karnak.runtime import strings
+from karnak.runtime.dates import Amount, DateError, age_between, parse_date
+from karnak.runtime.decision import Decision, Verb
+from karnak.runtime.encoding import encoding_of, stored
+from karnak.runtime.part10 import Instance
+from karnak.runtime.strings import EvaluationError
+from karnak.runtime.text import values_of
+
+_BIRTH_DATE = 0x00100030
+# ContentDate, AcquisitionDate, DateOfSecondaryCapture, SeriesDate, StudyDate: the first that is there.
+_DATES_OF_IMAGING = (0x00080023, 0x00080022, 0x00181012, 0x00080021, 0x00080020)
+
+Value = bool | int | float | str | list[str] | Decision | None
+
+
+@dataclass(frozen=True, slots=True)
+class CurrentElement:
+    """The element that an expression is asked about.
+
+    Attributes:
+        tag: its tag.
+        vr: its value representation.
+        string_value: its own value as text, or None.
+    """
+
+    tag: int
+    vr: str
+    string_value: str | None
+
+
+def condition_holds(condition: Expression, instance: Instance) -> bool:
+    """Evaluate a condition on the root dataset.
+
+    Args:
+        condition: an expression of type Bool.
+        instance: the original instance.
+
+    Raises:
+        EvaluationError: it cannot be evaluated on this instance; the message holds no value.
+    """
+    return evaluate(condition, instance, None) is True
+
+
+def evaluate(expression: Expression, instance: Instance, current: CurrentElement | None) -> Value:
+    """Evaluate an expression.
+
+    Args:
+        expression: a checked tree.
+        instance: the original instance.
+        current: the element that a rule is deciding, or None in conditions and placeholders.
+
+    Raises:
+        EvaluationError: a method was asked for something that a value does not have.
+        TextError: a value's bytes are no characters of the instance's character set.
+    """
+    found: Value = _Walk(instance, current).value(expression)
+    return found
+
+
+class _Walk:
+    """One evaluation; each kind of node has its method."""
+
+    def __init__(self, instance: Instance, current: CurrentElement | None) -> None:
+        self.instance = instance
+        self.current = current
+
+    def value(self, node: Expression) -> Any:
+        match node:
+            case Literal(value):
+                return value
+            case Current(name):
+                return self.current_value(name)
+            case Call(function, arguments):
+                answer: Value = _FUNCTIONS[function](self.instance, *map(self.value, arguments))
+                return answer
+            case MethodCall():
+                return self.method(node)
+            case Unary(UnaryOperator.NOT, operand):
+                return not self.value(operand)
+            case Unary(_, operand):
+                number = self.value(operand)
+                return None if number is None else -number
+            case Binary():
+                return self.binary(node)
+            case Conditional(test, then, otherwise):
+                return self.value(then if self.value(test) else otherwise)
+            case Elvis(value, default):
+                found = self.value(value)
+                return self.value(default) if found is None or found == "" else found
+            case Index(value, index):
+                return strings.item(self.value(value), self.value(index))
+
+    def current_value(self, name: CurrentName) -> Value:
+        if self.current is None:
+            raise EvaluationError(f"{name} was asked for where there is no current element")
+        match name:
+            case CurrentName.TAG:
+                return self.current.tag
+            case CurrentName.VR:
+                return self.current.vr
+            case CurrentName.STRING_VALUE:
+                return self.current.string_value
+
+    def method(self, node: MethodCall) -> Value:
+        receiver = self.value(node.receiver)
+        if receiver is None:
+            if node.safe:
+                return None
+            raise EvaluationError(f"{node.method}() was called on a value that is absent")
+        answer: Value = strings.METHODS[node.method](receiver, *map(self.value, node.arguments))
+        return answer
+
+    def binary(self, node: Binary) -> Value:
+        if node.operator is BinaryOperator.AND:
+            return bool(self.value(node.left) and self.value(node.right))
+        if node.operator is BinaryOperator.OR:
+            return bool(self.value(node.left) or self.value(node.right))
+        left, right = self.value(node.left), self.value(node.right)
+        if node.operator in (BinaryOperator.EQUAL, BinaryOperator.NOT_EQUAL):
+            return _equal(node, left, right)
+        if node.operator is BinaryOperator.ADD and node.type.kind is Kind.STR:
+            return strings.as_text(left) + strings.as_text(right)
+        if node.operator is BinaryOperator.MATCHES:
+            return left is not None and strings.matches(left, right)
+        if node.operator in _COMPARISONS:
+            return left is not None and right is not None and _COMPARISONS[node.operator](left, right)
+        return None if left is None or right is None else _arithmetic(node.operator, left, right)
+
+
+def _equal(node: Binary, left: Value, right: Value) -> bool:
+    """== and !=: with null they are false, unless null is what is asked for."""
+    wanted = node.operator is BinaryOperator.EQUAL
+    if Kind.NULL in (node.left.type.kind, node.right.type.kind):
+        return (left is None and right is None) is wanted
+    if left is None or right is None:
+        return False
+    return (left == right) is wanted
+
+
+_COMPARISONS: dict[BinaryOperator, Callable[[Any, Any], bool]] = {
+    BinaryOperator.LESS: operator.lt,
+    BinaryOperator.LESS_OR_EQUAL: operator.le,
+    BinaryOperator.GREATER: operator.gt,
+    BinaryOperator.GREATER_OR_EQUAL: operator.ge,
+}
+
+
+def _arithmetic(symbol: BinaryOperator, left: int | float, right: int | float) -> int | float:
+    """+ - * / %: whole numbers stay whole and are divided towards zero."""
+    match symbol:
+        case BinaryOperator.ADD:
+            return left + right
+        case BinaryOperator.SUBTRACT:
+            return left - right
+        case BinaryOperator.MULTIPLY:
+            return left * right
+    if right == 0:
+        raise EvaluationError("division by zero")
+    if not (isinstance(left, int) and isinstance(right, int)):
+        return left / right if symbol is BinaryOperator.DIVIDE else left - right * int(left / right)
+    quotient = abs(left) // abs(right)
+    quotient = quotient if (left < 0) == (right < 0) else -quotient
+    return quotient if symbol is BinaryOperator.DIVIDE else left - right * quotient
+
+
+def _text(instance: Instance, tag: int) -> str | None:
+    return instance.text(tag)
+
+
+def _number(instance: Instance, tag: int, kind: Callable[[str], Any], what: str) -> Any:
+    text = instance.text(tag)
+    if text is None:
+        return None
+    try:
+        return kind(text)
+    except ValueError:
+        raise EvaluationError(f"the value of {format_tag(tag)} is no {what}") from None
+
+
+def _count(instance: Instance, tag: int) -> int:
+    if tag not in instance.dataset:
+        return 0
+    element = stored(instance.dataset, tag)
+    if not isinstance(element, RawDataElement):
+        return len(element.value)
+    values = values_of(element, encoding_of(instance.transfer_syntax_uid), instance.repertoire)
+    return len(values) or int(bool(element.value))
+
+
+def _has_value(instance: Instance, tag: int) -> bool:
+    return _count(instance, tag) > 0
+
+
+def _present(instance: Instance, tag: int) -> bool:
+    return tag in instance.dataset
+
+
+def _present_anywhere(instance: Instance, tag: int) -> bool:
+    return _contains(instance.dataset, tag)
+
+
+def _contains(dataset: Dataset, tag: int) -> bool:
+    if tag in dataset:
+        return True
+    elements = [stored(dataset, other) for other in dataset.keys()]  # noqa: SIM118
+    sequences = [element for element in elements if not isinstance(element, RawDataElement)]
+    return any(_contains(item, tag) for element in sequences for item in element.value)
+
+
+def _of_value(test: Callable[[str, str], bool]) -> Callable[..., bool]:
+    """A test of an element's text with another text; false where either is null."""
+
+    def ask(instance: Instance, tag: int, *wanted: str | None) -> bool:
+        text = instance.text(tag)
+        return text is not None and any(test(text, other) for other in wanted if other is not None)
+
+    return ask
+
+
+def _compute_patient_age(instance: Instance) -> Decision:
+    """Replace by the age at imaging; where it cannot be told, empty."""
+    birth = instance.text(_BIRTH_DATE)
+    then = next((text for text in map(instance.text, _DATES_OF_IMAGING) if text), None)
+    try:
+        age = age_between(parse_date(birth), parse_date(then)) if birth and then else None
+    except DateError:
+        age = None
+    return Decision(Verb.REPLACE, text=age)
+
+
+def _decides(verb: Verb) -> Callable[[Instance], Decision]:
+    return lambda _: Decision(verb)
+
+
+_FUNCTIONS: dict[str, Callable[..., Value]] = {
+    "tagValueIsPresent": _of_value(operator.eq),
+    "tagValueIn": _of_value(operator.eq),
+    "tagValueContains": _of_value(operator.contains),
+    "tagValueBeginsWith": _of_value(str.startswith),
+    "tagValueEndsWith": _of_value(str.endswith),
+    "tagValueMatches": _of_value(strings.matches),
+    "tagIsPresent": _present,
+    "tagHasValue": _has_value,
+    "tagIsPresentAnywhere": _present_anywhere,
+    "count": _count,
+    "getString": _text,
+    "getInt": lambda instance, tag: _number(instance, tag, int, "whole number"),
+    "getNumber": lambda instance, tag: _number(instance, tag, float, "number"),
+    "Keep": _decides(Verb.KEEP),
+    "Remove": _decides(Verb.REMOVE),
+    "ReplaceNull": _decides(Verb.EMPTY),
+    "UID": _decides(Verb.UID),
+    "ExcludeInstance": _decides(Verb.EXCLUDE),
+    "ComputePatientAge": _compute_patient_age,
+    "Replace": lambda _, text: Decision(Verb.REPLACE, text=text),
+    "Add": lambda _, tag, vr, text: Decision(Verb.ADD, tag=tag, vr=vr, text=text),
+    "ShiftDate": lambda _, days, seconds: Decision(Verb.SHIFT, amount=Amount(days, seconds)),
+}

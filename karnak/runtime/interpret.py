@@ -1,0 +1,458 @@
+"""The reference interpreter: a profile's rules applied to a Dataset in the plainest way.
+
+It asks every rule about every element, in the order of the language page, section 3. It is
+slow, obvious and the judge of every faster executor. Any error ends the instance: no path
+gives back a dataset on which a rule has not run.
+"""
+
+from dataclasses import dataclass, field, replace
+
+from pydicom import Dataset
+from pydicom.dataelem import DataElement, RawDataElement
+
+from karnak.errors import KarnakError
+from karnak.ir.profile import (
+    DATE_VRS,
+    Action,
+    AddElement,
+    AddPrivateElement,
+    Apply,
+    BasicProfile,
+    DatePart,
+    Evaluate,
+    Rule,
+    Shift,
+    ShiftByTag,
+    ShiftRange,
+    TruncateDate,
+)
+from karnak.ir.selector import ElementKey, format_tag, is_private, is_private_creator
+from karnak.runtime import values
+from karnak.runtime.additions import add_element, add_private_element
+from karnak.runtime.basic import Shifted, basic_action, settle
+from karnak.runtime.dates import Amount, DateError, shift, truncate
+from karnak.runtime.decision import VERBS, Decision, Verb
+from karnak.runtime.encoding import (
+    TRAILING_PADDING,
+    ItemSequence,
+    RawDataset,
+    effective_vr,
+    encoding_of,
+    sequence,
+    stored,
+)
+from karnak.runtime.evaluate import CurrentElement, condition_holds, evaluate
+from karnak.runtime.keys import Project
+from karnak.runtime.outcome import Change
+from karnak.runtime.part10 import Instance, repertoire_of
+from karnak.runtime.private_blocks import block_is_used, creator_of
+from karnak.runtime.program import Program
+from karnak.runtime.repertoire import Repertoire
+from karnak.runtime.text import text_of
+from karnak.runtime.values import Surroundings
+from karnak.standard.confidentiality import Option, table
+from karnak.standard.safe_private import is_safe
+
+PATIENT_ID = 0x00100020
+_MODIFIED_DATES = ShiftRange(0, 365, 0, 86400)
+
+
+class Excluded(KarnakError):
+    """The profile asks not to send this instance."""
+
+
+class Rejected(KarnakError):
+    """The instance cannot be processed without error; the message holds no value."""
+
+
+@dataclass(slots=True)
+class Deeds:
+    """What was really done to an instance, for the attributes that say so.
+
+    Attributes:
+        basic: the basic profile applied.
+        options: its options that applied.
+        dates_moved: a rule shifted or truncated a date or time.
+        dates_lost: a date or time was removed, emptied or replaced by a dummy.
+        private_kept: a rule kept a private element.
+        private_unsafe: one of them is not known to be safe (PS3.15 table E.3.10-1).
+    """
+
+    basic: bool = False
+    options: frozenset[Option] = frozenset()
+    dates_moved: bool = False
+    dates_lost: bool = False
+    private_kept: bool = False
+    private_unsafe: bool = False
+
+
+@dataclass(slots=True)
+class Interpretation:
+    """The dataset that the rules made, and what they decided on the way."""
+
+    dataset: RawDataset
+    around: Surroundings
+    changes: list[Change] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    deeds: Deeds = field(default_factory=Deeds)
+
+
+@dataclass(frozen=True, slots=True)
+class _Context:
+    """Which rules may still apply, and what holds where none does (section 3.3)."""
+
+    limit: int
+    inherited: Decision | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where in the instance the walk is.
+
+    Attributes:
+        keys: keys of the sequences around, from the root.
+        shown: the same for people, "(0008,1140)[0]/", empty at the root.
+    """
+
+    keys: tuple[ElementKey, ...] = ()
+    shown: str = ""
+
+
+def interpret(instance: Instance, program: Program, project: Project) -> Interpretation:
+    """Apply every rule of a program to an instance.
+
+    Args:
+        instance: the original; it is not changed.
+        program: the checked profile.
+        project: whose secret UIDs and amounts are derived from.
+
+    Raises:
+        Excluded: a rule asked for it.
+        Rejected: there is no PatientID, or a rule could not be carried out.
+    """
+    return _Run(instance, program, project).run()
+
+
+class _Run:
+    """One instance under one program."""
+
+    def __init__(self, instance: Instance, program: Program, project: Project) -> None:
+        self.instance = instance
+        self.rules = program.profile.rules
+        self.table = table(program.edition)
+        self.sop_class_uid = instance.sop_class_uid
+        encoding = encoding_of(instance.transfer_syntax_uid)
+        # A dataset without SpecificCharacterSet can be written in the default repertoire only.
+        self.around = Surroundings(project, _patient_id(instance), encoding, Repertoire(), Repertoire())
+        self.guards = [self.guard(rule) for rule in self.rules]
+        self.result = Interpretation(RawDataset(), self.around)
+        self.asked_for: list[tuple[Rule, AddElement]] = []
+
+    def guard(self, rule: Rule) -> bool:
+        """Evaluate a rule's condition, once, on the original root dataset."""
+        if rule.guard is None:
+            return True
+        try:
+            return condition_holds(rule.guard, self.instance)
+        except KarnakError as error:
+            raise Rejected(f"the condition of {_named(rule)} cannot be evaluated: {error}") from None
+
+    def run(self) -> Interpretation:
+        deeds = self.result.deeds
+        for rule, holds in zip(self.rules, self.guards, strict=True):
+            if isinstance(rule.effect, BasicProfile) and holds:
+                deeds.basic, deeds.options = True, rule.effect.options
+        everything = _Context(limit=len(self.rules) - 1)
+        source = self.instance.dataset
+        output = self.walk(source, _Place(), everything, self.around)
+        self.result.dataset = output
+        self.result.around = replace(
+            self.around,
+            repertoire=repertoire_of(source, Repertoire()),
+            output_repertoire=repertoire_of(output, Repertoire()),
+        )
+        self.add()
+        self.settle_creators(source, output, _Place(), everything, self.around)
+        return self.result
+
+    def walk(self, source: Dataset, place: _Place, context: _Context, around: Surroundings) -> RawDataset:
+        """Decide every element of one dataset in ascending order of tags; private creators are settled later."""
+        output = RawDataset()
+        inherited = around.output_repertoire
+        around = replace(around, repertoire=repertoire_of(source, around.repertoire))
+        for tag in sorted(map(int, source.keys())):
+            if tag & 0xFFFF == 0 or tag == TRAILING_PADDING or is_private_creator(tag):
+                continue
+            around = replace(around, output_repertoire=repertoire_of(output, inherited))
+            key = ElementKey(tag, creator_of(source, tag))
+            try:
+                self.element(source, output, key, place, context, around)
+            except (Excluded, Rejected):
+                raise
+            except KarnakError as error:
+                raise Rejected(f"{place.shown}{format_tag(tag)}: {error}") from None
+        return output
+
+    def element(
+        self,
+        source: Dataset,
+        output: RawDataset,
+        key: ElementKey,
+        place: _Place,
+        context: _Context,
+        around: Surroundings,
+    ) -> None:
+        """Decide one element and put what becomes of it into the output."""
+        element = stored(source, key.tag)
+        path = (*place.keys, key)
+        if isinstance(element, RawDataElement):
+            vr = effective_vr(key.tag, element.VR or "UN")
+            decision = self.decide(path, vr, element, context, around)[1]
+            becomes: RawDataElement | None = element
+            if decision is not None:
+                decision, becomes = self.carry_out(decision, element, path, vr, around)
+            self.note(place, key, vr, decision)
+            if becomes is not None:
+                output.put(becomes)
+            return
+        index, decision = self.decide(path, "SQ", None, context, around)
+        self.note(place, key, "SQ", decision)
+        if decision is None or decision.verb not in (Verb.REMOVE, Verb.EMPTY):
+            inner = context if index is None else _Context(index, decision)
+            output.put(self.items(key, element.value, place, inner, around))
+        elif decision.verb is Verb.EMPTY:
+            vr = element.value.vr
+            output.put(sequence(key.tag, ItemSequence([], vr, False, element.value.encoding)))
+
+    def items(
+        self, key: ElementKey, items: ItemSequence, place: _Place, context: _Context, around: Surroundings
+    ) -> DataElement:
+        """Walk the items of a sequence that stays."""
+        if context.inherited is not None and context.inherited.own_rows:
+            context = _Context(context.limit)
+        around = replace(around, encoding=items.encoding)
+        walked: list[RawDataset] = []
+        for number, item in enumerate(items):
+            inside = _Place((*place.keys, key), f"{place.shown}{format_tag(key.tag)}[{number}]/")
+            output = self.walk(item, inside, context, around)
+            self.settle_creators(item, output, inside, context, around)
+            output.is_undefined_length_sequence_item = item.is_undefined_length_sequence_item
+            walked.append(output)
+        return sequence(key.tag, ItemSequence(walked, items.vr, items.undefined_length, items.encoding))
+
+    # --- deciding -----------------------------------------------------------------------
+
+    def decide(
+        self,
+        path: tuple[ElementKey, ...],
+        vr: str,
+        element: RawDataElement | None,
+        context: _Context,
+        around: Surroundings,
+    ) -> tuple[int | None, Decision | None]:
+        """Find the first rule that decides an element, with its position; else what is inherited."""
+        for index in range(context.limit + 1):
+            rule = self.rules[index]
+            if not self.guards[index] or not rule.selector.selects(path, vr):
+                continue
+            decision = self.ask(rule, path, vr, element, around)
+            if decision is not None and decision.verb is Verb.ADD:
+                addition = AddElement(decision.tag, decision.vr, decision.text or "")
+                self.asked_for.append((rule, addition))
+            elif decision is not None:
+                if decision.verb is Verb.EXCLUDE:
+                    raise Excluded(f"{_named(rule)} excludes this instance")
+                return index, replace(decision, rule=rule)
+        return None, context.inherited
+
+    def ask(
+        self,
+        rule: Rule,
+        path: tuple[ElementKey, ...],
+        vr: str,
+        element: RawDataElement | None,
+        around: Surroundings,
+    ) -> Decision | None:
+        """Ask one rule whose guard holds and whose selector has the element."""
+        match rule.effect:
+            case Apply(action):
+                return Decision(VERBS[action])
+            case BasicProfile(options):
+                return self.ask_basic_profile(options, path, vr, around)
+            case Evaluate(expression):
+                text = None if element is None else text_of(element, around.encoding, around.repertoire)
+                current = CurrentElement(path[-1].tag, vr, text)
+                answer = evaluate(expression, self.instance, current)
+                return answer if isinstance(answer, Decision) else None
+            case Shift() | ShiftRange() | ShiftByTag():
+                return Decision(Verb.SHIFT, amount=self.amount(rule.effect, around)) if vr in DATE_VRS else None
+            case TruncateDate(part):
+                return Decision(Verb.TRUNCATE, part=part) if vr in ("DA", "DT") else None
+            case _:
+                return None
+
+    def ask_basic_profile(
+        self, options: frozenset[Option], path: tuple[ElementKey, ...], vr: str, around: Surroundings
+    ) -> Decision | None:
+        answer = basic_action(self.table, options, self.sop_class_uid, path, vr)
+        if answer is None:
+            return None
+        if isinstance(answer, Shifted):
+            return Decision(Verb.SHIFT, amount=self.amount(_MODIFIED_DATES, around))
+        # The items of a sequence that keeps its place for its UIDs have rows of their own (section 5).
+        return Decision(VERBS[answer], own_rows=answer is Action.UID and vr == "SQ")
+
+    def amount(self, effect: Shift | ShiftRange | ShiftByTag, around: Surroundings) -> Amount:
+        """How far a date rule moves the dates of this instance."""
+        match effect:
+            case Shift(days, seconds):
+                return Amount(days, seconds)
+            case ShiftRange(min_days, max_days, min_seconds, max_seconds):
+                return values.amount_in_range(around, min_days, max_days, min_seconds, max_seconds)
+            case ShiftByTag(days_tag, seconds_tag):
+                return Amount(self.integer(days_tag), self.integer(seconds_tag))
+
+    def integer(self, tag: int | None) -> int:
+        """An amount read from the instance; 0 where the profile names no tag.
+
+        Raises:
+            Rejected: the instance has no whole number there: the real dates would stay.
+        """
+        if tag is None:
+            return 0
+        text = self.instance.text(tag)
+        try:
+            return int(text or "")
+        except ValueError:
+            raise Rejected(f"shift_by_tag finds no whole number in {format_tag(tag)}") from None
+
+    # --- carrying out -------------------------------------------------------------------
+
+    def carry_out(
+        self, decision: Decision, element: RawDataElement, path: tuple[ElementKey, ...], vr: str, around: Surroundings
+    ) -> tuple[Decision, RawDataElement | None]:
+        """Make of a leaf what was decided, None where it goes.
+
+        A date that cannot be parsed is treated as X/Z/D by the IOD (section 2); the decision that was carried out
+        comes back with the leaf.
+        """
+        try:
+            return decision, self.transform(decision, element, vr, around)
+        except DateError:
+            strictest = replace(decision, verb=VERBS[settle("X/Z/D", self.sop_class_uid, path)])
+            return strictest, self.transform(strictest, element, vr, around)
+
+    def transform(
+        self, decision: Decision, element: RawDataElement, vr: str, around: Surroundings
+    ) -> RawDataElement | None:
+        """Make of a leaf what a decision says.
+
+        Raises:
+            DateError: a date to shift or truncate cannot be parsed.
+            ValueRefused: it cannot be done to this VR.
+            TextError: the new text cannot be written.
+        """
+        tag = int(element.tag)
+        match decision:
+            case Decision(verb=Verb.KEEP):
+                return element
+            case Decision(verb=Verb.REMOVE):
+                return None
+            case Decision(verb=Verb.UID):
+                return values.new_uid(element, around)
+            case Decision(verb=Verb.DUMMY):
+                return values.dummy(element, around)
+            case Decision(verb=Verb.REPLACE, text=str(text)) if text:
+                return values.encode_value(tag, vr, text, around.encoding, around.output_repertoire)
+            case Decision(verb=Verb.EMPTY | Verb.REPLACE):
+                return values.empty(element)
+            case Decision(verb=Verb.SHIFT, amount=Amount() as amount) if vr in DATE_VRS:
+                return values.map_dates(element, around, lambda value: shift(value, vr, amount))
+            case Decision(verb=Verb.TRUNCATE, part=DatePart() as part) if vr in DATE_VRS:
+                return values.map_dates(element, around, lambda value: truncate(value, vr, part))
+            case _:
+                raise values.ValueRefused(f"{decision.verb} cannot be done to VR {vr}")
+
+    # --- additions and private creators -------------------------------------------------
+
+    def add(self) -> None:
+        """Add what rules ask for, computed from the original, after everything else (section 3.4)."""
+        result = self.result
+        for rule, holds in zip(self.rules, self.guards, strict=True):
+            effect = rule.effect
+            if not holds:
+                continue
+            if isinstance(effect, AddElement):
+                self.add_one(rule, effect, checked_by_iod=True)
+            elif isinstance(effect, AddPrivateElement):
+                self.report(rule, effect.tag, add_private_element(effect, self.instance, result.dataset, result.around))
+        for rule, addition in self.asked_for:
+            self.add_one(rule, addition, checked_by_iod=False)
+
+    def add_one(self, rule: Rule, addition: AddElement, *, checked_by_iod: bool) -> None:
+        result = self.result
+        try:
+            refusal = add_element(addition, self.instance, result.dataset, result.around, checked_by_iod)
+        except KarnakError as error:
+            raise Rejected(f"{_named(rule)} at {format_tag(addition.tag)}: {error}") from None
+        self.report(rule, addition.tag, refusal)
+
+    def report(self, rule: Rule, tag: int, refusal: str | None) -> None:
+        """Note an addition, or warn why there was none."""
+        if refusal is None:
+            self.result.changes.append(Change(format_tag(tag), Verb.ADD, rule.name, rule.span.line))
+        elif refusal:
+            self.result.warnings.append(f"{_named(rule)} adds nothing: {refusal}")
+
+    def settle_creators(
+        self, source: Dataset, output: RawDataset, place: _Place, context: _Context, around: Surroundings
+    ) -> None:
+        """Keep a private creator as long as its block has an element, and no longer (section 3.5)."""
+        around = replace(around, repertoire=repertoire_of(source, around.repertoire))
+        for tag in sorted(map(int, source.keys())):
+            if not is_private_creator(tag):
+                continue
+            element = stored(source, tag)
+            if block_is_used(output, tag):
+                output.put(element)
+            elif not block_is_used(source, tag) and isinstance(element, RawDataElement):
+                # A creator that reserves nothing is an element like any other; but it is never changed.
+                path = (*place.keys, ElementKey(tag))
+                decision = self.decide(path, element.VR or "UN", element, context, around)[1]
+                self.note(place, path[-1], "LO", decision)
+                if decision is None or decision.verb is Verb.KEEP:
+                    output.put(element)
+
+    # --- notes --------------------------------------------------------------------------
+
+    def note(self, place: _Place, key: ElementKey, vr: str, decision: Decision | None) -> None:
+        """Note what was decided, for the report and for the attributes that say what was done."""
+        if decision is None:
+            return
+        deeds = self.result.deeds
+        if vr in ("DA", "DT", "TM"):
+            deeds.dates_moved |= decision.verb in (Verb.SHIFT, Verb.TRUNCATE)
+            deeds.dates_lost |= decision.verb in (Verb.REMOVE, Verb.EMPTY, Verb.DUMMY, Verb.REPLACE)
+        if decision.verb is Verb.KEEP and is_private(key.tag):
+            deeds.private_kept = True
+            deeds.private_unsafe |= key.creator is None or not is_safe(key.creator, key.tag)
+        rule = decision.rule
+        name, line = (rule.name, rule.span.line) if rule else (None, 0)
+        self.result.changes.append(Change(place.shown + format_tag(key.tag), decision.verb, name, line))
+
+
+def _patient_id(instance: Instance) -> str:
+    """The first value of PatientID; without one nothing can be derived and nothing may leave.
+
+    Raises:
+        Rejected: there is none.
+    """
+    text = instance.text(PATIENT_ID)
+    first = text.split("\\")[0] if text else ""
+    if not first:
+        raise Rejected("the instance has no PatientID (0010,0020)")
+    return first
+
+
+def _named(rule: Rule) -> str:
+    return f"rule {rule.name!r} (line {rule.span.line})"
