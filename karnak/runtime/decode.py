@@ -6,7 +6,6 @@ is written again exactly as it came. Source: PS3.5 sections 7.1 to 7.5.
 
 import struct
 
-from karnak.ir.selector import format_tag
 from karnak.runtime.encoding import (
     BYTE_VRS,
     IMPLICIT,
@@ -23,9 +22,8 @@ from karnak.runtime.encoding import (
     leaf,
     sequence,
 )
+from karnak.runtime.refusal import MAX_DEPTH, Refusal, refused
 from karnak.standard.dictionary import VRS
-
-MAX_DEPTH = 64
 
 
 def decode_dataset(data: bytes, encoding: Encoding) -> RawDataset:
@@ -50,13 +48,13 @@ class _Reader:
         self.data = data
         self.position = 0
 
-    def refuse(self, what: str) -> UnreadableInstance:
-        return UnreadableInstance(f"{what} at offset {self.position} of the dataset")
+    def refuse(self, cause: Refusal, first: int = 0, second: int = 0) -> UnreadableInstance:
+        return refused(cause, self.position, first, second)
 
     def take(self, count: int, end: int) -> bytes:
         start, stop = self.position, self.position + count
         if stop > end:
-            raise self.refuse(f"{count} bytes are announced and {end - start} are left")
+            raise self.refuse(Refusal.CUT_SHORT, count, end - start)
         self.position = stop
         return self.data[start:stop]
 
@@ -71,7 +69,7 @@ class _Reader:
     def dataset(self, encoding: Encoding, end: int, depth: int, *, delimited: bool) -> RawDataset:
         """Read elements up to `end`, or up to an item delimiter."""
         if depth > MAX_DEPTH:
-            raise self.refuse(f"sequences nest deeper than {MAX_DEPTH}")
+            raise self.refuse(Refusal.TOO_DEEP)
         dataset = RawDataset()
         previous = -1
         while self.position < end:
@@ -82,11 +80,11 @@ class _Reader:
                 return dataset
             if tag <= previous or tag >> 16 == 0xFFFE:
                 self.position = start
-                raise self.refuse(f"{format_tag(tag)} is repeated or out of order")
+                raise self.refuse(Refusal.OUT_OF_ORDER, tag)
             previous = tag
             self.element(dataset, tag, encoding, end, depth)
         if delimited:
-            raise self.refuse("an item has no end")
+            raise self.refuse(Refusal.OPEN_ITEM)
         return dataset
 
     def element(self, dataset: RawDataset, tag: int, encoding: Encoding, end: int, depth: int) -> None:
@@ -98,7 +96,7 @@ class _Reader:
             dataset.put(sequence(tag, items))
         elif length == UNDEFINED_LENGTH:
             if vr not in BYTE_VRS:
-                raise self.refuse(f"{format_tag(tag)} with VR {vr} has an undefined length")
+                raise self.refuse(Refusal.UNDEFINED_LENGTH, tag)
             dataset.put(leaf(tag, vr, self.fragments(encoding, end), undefined_length=True))
         else:
             value = self.take(length, end)
@@ -110,7 +108,7 @@ class _Reader:
             return implicit_vr(tag), self.number("I", encoding, end)
         vr = self.take(2, end).decode("latin-1")
         if vr not in VRS:
-            raise self.refuse(f"{format_tag(tag)} has no value representation that PS3.5 knows")
+            raise self.refuse(Refusal.UNKNOWN_VR, tag)
         if vr in LONG_VRS:
             self.take(2, end)
             return vr, self.number("I", encoding, end)
@@ -120,7 +118,7 @@ class _Reader:
         """Read the items of a sequence of `length` bytes, or up to its delimiter."""
         undefined = length == UNDEFINED_LENGTH
         if not undefined and self.position + length > end:
-            raise self.refuse(f"a sequence of {length} bytes is announced and {end - self.position} are left")
+            raise self.refuse(Refusal.SEQUENCE_TOO_LONG, length, end - self.position)
         stop = end if undefined else self.position + length
         found: list[RawDataset] = []
         while undefined or self.position < stop:
@@ -129,10 +127,10 @@ class _Reader:
             if tag == SEQUENCE_DELIMITER and undefined:
                 break
             if tag != ITEM:
-                raise self.refuse(f"{format_tag(tag)} stands where an item should")
+                raise self.refuse(Refusal.NO_ITEM, tag)
             delimited = size == UNDEFINED_LENGTH
             if not delimited and self.position + size > stop:
-                raise self.refuse(f"an item of {size} bytes is announced and {stop - self.position} are left")
+                raise self.refuse(Refusal.ITEM_TOO_LONG, size, stop - self.position)
             item = self.dataset(encoding, stop if delimited else self.position + size, depth + 1, delimited=delimited)
             item.is_undefined_length_sequence_item = delimited
             found.append(item)
@@ -148,7 +146,7 @@ class _Reader:
             if tag == SEQUENCE_DELIMITER:
                 return self.data[start:stop]
             if tag != ITEM:
-                raise self.refuse(f"{format_tag(tag)} stands where a fragment should")
+                raise self.refuse(Refusal.NO_FRAGMENT, tag)
             self.take(size, end)
 
 
