@@ -127,6 +127,15 @@ def _digits(query: str) -> str | None:
     return text if len(text) == 8 else None
 
 
+def is_private_number(query: str) -> bool:
+    """Tell whether a query is a number that names private tags only."""
+    digits = _digits(query)
+    if digits is None:
+        return False
+    tag, mask = parse_pattern(digits)
+    return bool(tag & mask & GROUP_LOW_BIT)
+
+
 def _search_number(digits: str) -> list[Attribute]:
     tag, mask = parse_pattern(digits)
     if mask == EXACT:

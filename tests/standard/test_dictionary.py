@@ -115,3 +115,11 @@ def test_search_by_words() -> None:
     assert all("face" in (a.keyword + a.name).lower() for a in search("face"))
     assert keywords_of("no attribute is called so") == []
     assert keywords_of("  ") == []
+
+
+@pytest.mark.parametrize(
+    ("query", "private"),
+    [("0029,1010", True), ("0029", True), ("0010,0010", False), ("60XX,3000", False), ("PatientName", False)],
+)
+def test_private_numbers(query: str, private: bool) -> None:
+    assert dictionary.is_private_number(query) is private
