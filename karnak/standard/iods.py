@@ -17,16 +17,13 @@ _CONTENT = 0x0040A730
 
 
 class AttributeType(StrEnum):
-    """How strongly an IOD asks for an attribute; defined in PS3.5 section 7.4."""
+    """How strongly an IOD asks for an attribute, strictest first; defined in PS3.5 section 7.4."""
 
     REQUIRED = "1"
     REQUIRED_IF = "1C"
     EMPTY_ALLOWED = "2"
     EMPTY_ALLOWED_IF = "2C"
     OPTIONAL = "3"
-
-
-_STRICTNESS = {kind: place for place, kind in enumerate(AttributeType)}
 
 
 class _Module(NamedTuple):
@@ -45,11 +42,14 @@ def _values(name: str) -> Mapping[str, str]:
     return {key: rest for key, _, rest in cells}
 
 
-@cache
 def _modules(sop_class_uid: str | None) -> tuple[_Module, ...] | None:
+    # Not cached by UID: instances may name any number of SOP Classes, IODs are a few.
     iod = _values("sop_classes").get(sop_class_uid or "")
-    if iod is None:
-        return None
+    return None if iod is None else _modules_of(iod)
+
+
+@cache
+def _modules_of(iod: str) -> tuple[_Module, ...]:
     trees = _values("modules")
     usages = (cell.partition(" ") for cell in _values("iods")[iod].split("\t"))
     return tuple(_Module(usage, int(trees[module])) for usage, _, module in usages)
