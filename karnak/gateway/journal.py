@@ -6,8 +6,10 @@ number that the quarantine uses too.
 """
 
 import json
+import logging
 import threading
 import traceback
+import warnings
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -81,3 +83,21 @@ class Journal:
         frames = traceback.extract_tb(error.__traceback__)
         place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
         self.write(event, error=type(error).__name__, place=place, **values)
+
+
+def quieten_libraries(journal: Journal) -> None:
+    """Keep what libraries say about instances out of this process's output; for the whole process.
+
+    Their warnings and log lines may quote values, and so may the text of an exception that ends a thread.
+
+    Args:
+        journal: where the type and place of such an exception go.
+    """
+    logging.disable(logging.CRITICAL)
+    warnings.simplefilter("ignore")
+
+    def note(failed: threading.ExceptHookArgs) -> None:
+        if failed.exc_value is not None:
+            journal.write_error("thread failed", failed.exc_value)
+
+    threading.excepthook = note

@@ -175,6 +175,11 @@ class Association:
             self._connection.send(pdu.encode())
         self.close()
 
+    def interrupt(self) -> None:
+        """Break the connection from another thread, so that whoever waits for it hears of it."""
+        with contextlib.suppress(OSError):
+            self._connection.shutdown(socket.SHUT_RDWR)
+
     def close(self) -> None:
         """Close the connection."""
         with contextlib.suppress(OSError):

@@ -35,8 +35,12 @@ class DicomDestination:
         self._lock = threading.Lock()
         self._busy = 0
         self._idle: list[tuple[Context, Association, float]] = []
+        self._in_use: set[Association] = set()
         self._timer: threading.Timer | None = None
         self._closed = False
+
+    def __str__(self) -> str:
+        return f"{self._peer.ae_title} at {self._peer.host} port {self._peer.port}"
 
     def deliver(self, parcel: Parcel) -> str | None:
         """Send a parcel and wait for the peer's status.
@@ -59,14 +63,17 @@ class DicomDestination:
             self._free.release()
 
     def close(self) -> None:
-        """Release all associations."""
+        """Release idle associations and break off those in use."""
         with self._lock:
             self._closed = True
             idle, self._idle = self._idle, []
+            busy = list(self._in_use)
             if self._timer is not None:
                 self._timer.cancel()
         for _, association, _ in idle:
             association.release()
+        for association in busy:
+            association.interrupt()
 
     def _store(self, parcel: Parcel) -> int:
         context = Context(parcel.sop_class_uid, parcel.transfer_syntax_uid)
@@ -77,13 +84,20 @@ class DicomDestination:
             return self._store_over(None, context, parcel)
 
     def _store_over(self, association: Association | None, context: Context, parcel: Parcel) -> int:
+        if self._closed:
+            raise DeliveryError("the gateway is being stopped")
         if association is None:
             association = Association.request(self._peer, context)
+        with self._lock:
+            self._in_use.add(association)
         try:
             status = association.store(parcel)
         except BaseException:
             association.abort()
             raise
+        finally:
+            with self._lock:
+                self._in_use.discard(association)
         self._keep(association, context)
         return status
 

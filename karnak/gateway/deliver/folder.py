@@ -29,6 +29,9 @@ class FolderDestination:
 
     path: Path
 
+    def __str__(self) -> str:
+        return f"folder {self.path}"
+
     def deliver(self, parcel: Parcel) -> str | None:
         """Write a parcel; an instance with the same UIDs is replaced in one step.
 

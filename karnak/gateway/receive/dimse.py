@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from enum import Enum
 
 from pydicom import Dataset
 from pydicom.uid import UID
@@ -25,6 +24,7 @@ from pynetdicom.transport import ThreadedAssociationServer
 from karnak.errors import KarnakError
 from karnak.gateway.answers import StoreStatus
 from karnak.gateway.receive.negotiation import VERIFICATION, storage_items, supported_contexts
+from karnak.gateway.route import Caller, Refusal
 from karnak.runtime.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 
 # What pynetdicom calls us; what we answer to is decided by `admit`.
@@ -36,28 +36,6 @@ _SECONDS_BETWEEN_LOOKS = 0.02
 
 class ListenError(KarnakError):
     """The port can't be listened on."""
-
-
-class Refusal(Enum):
-    """Why an association is rejected: permanently, by the service user, with this reason (PS3.8 section 9.3.4)."""
-
-    CALLING_AE_TITLE = 3
-    CALLED_AE_TITLE = 7
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Who asks for an association, or has one.
-
-    Attributes:
-        called_ae: the title that was called, without padding.
-        calling_ae: the title that the caller gives itself, without padding.
-        address: its IP address.
-    """
-
-    called_ae: str
-    calling_ae: str
-    address: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +78,7 @@ class Limits:
         maximum_associations: how many at once; more are told to come again.
         maximum_pdu: bytes of the longest PDU that peers may send, 0 for any length.
         request_timeout: seconds from the connection to the association request.
-        idle_timeout: seconds of silence after which a connection is cut; longer than any instance takes to be served.
+        idle_timeout: seconds of silence after which a connection is cut.
     """
 
     maximum_associations: int
@@ -134,6 +112,7 @@ class DimseReceiver:
         self._take = take
         self._server: ThreadedAssociationServer | None = None
         self._lock = threading.Lock()
+        self._stopping = threading.Event()
         # Associations between the receipt of an instance and the last byte of its answer.
         self._answering: set[Association] = set()
 
@@ -182,6 +161,7 @@ class DimseReceiver:
         server = self._server
         if server is None:
             return
+        self._stopping.set()
         server.shutdown()
         deadline = time.monotonic() + seconds
         while self._answering_alive() and time.monotonic() < deadline:
@@ -216,6 +196,8 @@ class DimseReceiver:
             self._answering.add(event.assoc)
         request = event.request
         assert isinstance(request, C_STORE)
+        if self._stopping.is_set():
+            return _status(StoreAnswer(StoreStatus.UNDELIVERED, "the gateway is being stopped"))
         received = Received(
             _caller(event.assoc),
             request.DataSet.getvalue() if request.DataSet is not None else b"",
@@ -224,17 +206,23 @@ class DimseReceiver:
             str(request.AffectedSOPInstanceUID),
         )
         answer = self._take(received)
-        status = Dataset()
-        status.Status = int(answer.status)
-        if answer.comment:
-            status.ErrorComment = answer.comment[:_COMMENT_LENGTH]
-        return status
+        # The sender was silent because it waited for us: its silence begins now.
+        event.assoc.dul._idle_timer.restart()
+        return _status(answer)
 
     def _on_sent(self, event: evt.Event) -> None:
         # An acceptor sends P-DATA only to answer.
         if isinstance(event.pdu, P_DATA_TF):
             with self._lock:
                 self._answering.discard(event.assoc)
+
+
+def _status(answer: StoreAnswer) -> Dataset:
+    status = Dataset()
+    status.Status = int(answer.status)
+    if answer.comment:
+        status.ErrorComment = answer.comment[:_COMMENT_LENGTH]
+    return status
 
 
 def _request(association: Association) -> A_ASSOCIATE:

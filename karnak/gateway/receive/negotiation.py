@@ -6,30 +6,31 @@ from pydicom.uid import UID
 from pynetdicom.pdu_primitives import A_ASSOCIATE, SOPClassCommonExtendedNegotiation
 from pynetdicom.presentation import PresentationContext, build_context
 
+from karnak.standard.uids import by_uid, is_registered
+
 VERIFICATION = "1.2.840.10008.1.1"
 _STORAGE_SERVICE_CLASS = "1.2.840.10008.4.2"
 _IMPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2"
-_DICOM_ROOT = "1.2.840.10008."
 _STORAGE_ROOT = "1.2.840.10008.5.1.4.1.1."
-_MEDIA_STORAGE_DIRECTORY = "1.2.840.10008.1.3.10"
 # Retired transfer syntaxes that no longer are data sets as PS3.5 knows them: MIME, XML and Papyrus.
 _STRANGE_TRANSFER_SYNTAXES = frozenset({"1.2.840.10008.1.2.6.1", "1.2.840.10008.1.2.6.2", "1.2.840.10008.1.20"})
 
 
 def is_storage(sop_class_uid: str) -> bool:
-    """Tell whether instances of a SOP Class are stored: by its name, or, where it has none, by its place.
+    """Tell whether instances of a SOP Class are stored: as the standard says, or, where it is silent, by its place.
 
     Private SOP Classes are taken for storage; a service that isn't would be of no use to its caller.
     """
-    uid = UID(sop_class_uid)
-    if uid.name and uid.name != uid:
-        return uid.type == "SOP Class" and " Storage" in uid.name and uid != _MEDIA_STORAGE_DIRECTORY
-    return not uid.startswith(_DICOM_ROOT) or uid.startswith(_STORAGE_ROOT)
+    known = by_uid(sop_class_uid)
+    if known is not None:
+        return known.storage
+    return not is_registered(sop_class_uid) or sop_class_uid.startswith(_STORAGE_ROOT)
 
 
 def is_transfer_syntax(uid: str) -> bool:
     """Tell whether data sets in a transfer syntax can be taken: the standard's, retired ones included."""
-    return UID(uid).type == "Transfer Syntax" and uid not in _STRANGE_TRANSFER_SYNTAXES
+    known = by_uid(uid)
+    return known is not None and known.kind == "Transfer Syntax" and uid not in _STRANGE_TRANSFER_SYNTAXES
 
 
 def supported_contexts(request: A_ASSOCIATE) -> list[PresentationContext]:

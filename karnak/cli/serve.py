@@ -1,0 +1,116 @@
+"""`karnak serve`: run the gateway until it is told to stop."""
+
+import os
+import secrets
+import signal
+import sys
+import threading
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+
+import click
+
+from karnak.dsl.diagnostics import Diagnostic
+from karnak.dsl.nodes import Source
+from karnak.dsl.render.text import render_text
+from karnak.dsl.source import open_source
+from karnak.gateway.defaults import default_source
+from karnak.gateway.gateway import Gateway
+from karnak.gateway.journal import Journal, quieten_libraries
+from karnak.gateway.plan import Plan, make_plan
+
+EXIT_FINDINGS = 1
+EXIT_USAGE = 2
+_RECEIPT_BYTES = 8
+
+
+@click.command()
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Configuration of the gateway. Without one: listen on 127.0.0.1 port 11112 as KARNAK, de-identify with the "
+    "basic profile and write to ./out.",
+)
+@click.option("--check", is_flag=True, help="Only check the configuration and everything it names; exit 1 on findings.")
+def serve(config: Path | None, check: bool) -> None:
+    """Receive, de-identify and forward instances.
+
+    The journal goes to stderr, one line of JSON per event. SIGTERM and Ctrl-C let instances in work be answered first;
+    a second one doesn't.
+    """
+    source, base, found = _read(config)
+    plan: Plan | None = None
+    if not found:
+        plan, found = make_plan(source, base, os.environ)
+    _show(found, source)
+    if check:
+        sys.exit(EXIT_FINDINGS if found else 0)
+    if plan is None:
+        sys.exit(EXIT_USAGE)
+    _run(plan)
+
+
+def _read(config: Path | None) -> tuple[Source, Path, tuple[Diagnostic, ...]]:
+    if config is None:
+        folder = Path.cwd()
+        return default_source(folder, secrets.token_bytes), folder, ()
+    source, found = open_source(config)
+    return source, config.parent, found
+
+
+def _show(found: Iterable[Diagnostic], source: Source) -> None:
+    sources: dict[str, Source] = {source.name: source}
+    color = sys.stderr.isatty()
+    for diagnostic in found:
+        file = diagnostic.span.file
+        if file and file not in sources:
+            sources[file], _ = open_source(Path(file))
+        click.echo(render_text(diagnostic, sources.get(file), color=color), err=True)
+
+
+def _run(plan: Plan) -> None:
+    def clock() -> datetime:
+        return datetime.now(UTC)
+
+    journal = Journal(sys.stderr, clock)
+    quieten_libraries(journal)
+    gateway = Gateway(plan, journal, clock, lambda: secrets.token_hex(_RECEIPT_BYTES))
+    told_to_stop = threading.Event()
+
+    def stop(number: int, _: FrameType | None) -> None:
+        # The next one ends the process as it would without us.
+        signal.signal(number, signal.SIG_DFL)
+        told_to_stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    gateway.start()
+    _greet(plan, gateway.port)
+    told_to_stop.wait()
+    gateway.stop()
+
+
+def _greet(plan: Plan, port: int) -> None:
+    """Say where the gateway listens, where instances go, and how to send a first study."""
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(Text.assemble(("Karnak", "bold green"), f" listens on {plan.listen.host} port {port}"))
+    for node in plan.nodes:
+        senders = "anyone" if node.senders is None else ", ".join(sender.ae_title for sender in node.senders)
+        console.print(Text.assemble("  called ", (node.ae_title, "bold"), f", from {senders}, to"))
+        for outlet in node.outlets:
+            treatment = outlet.treatment
+            how = "as received"
+            if treatment is not None:
+                words = {"deid": "de-identified", "morph": "morphed"}[treatment.mode]
+                how = f"{words} by {treatment.program.profile.name or 'the profile'} for {treatment.project.name}"
+            console.print(Text(f"    {outlet.name}: {outlet.destination}, {how}"))
+    console.print(Text(f"  instances that can't be de-identified are kept in {plan.data_dir / 'rejected'}"))
+    host = "127.0.0.1" if plan.listen.host in ("0.0.0.0", "::") else plan.listen.host
+    console.print(Text("\nSend a first study:"))
+    console.print(Text(f"  storescu -aec {plan.nodes[0].ae_title} {host} {port} file.dcm", style="bold"))
+    sys.stdout.flush()

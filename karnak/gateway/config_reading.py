@@ -1,0 +1,286 @@
+"""Reading a configuration: YAML text to `Config`, with every mistake as a Diagnostic at its place.
+
+The shape is checked by the models of `config.py`; this file turns what they complain about
+into sentences for people and finds the line and column of each.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from karnak.dsl.diagnostics import Diagnostic, Label, Severity, in_order
+from karnak.dsl.nearest import nearest
+from karnak.dsl.nodes import Mapping as MappingNode
+from karnak.dsl.nodes import Node, Scalar, Sequence, Source
+from karnak.dsl.source import read_yaml
+from karnak.gateway.config import (
+    Config,
+    CsvEntry,
+    DicomEntry,
+    FolderEntry,
+    ForwardNodeEntry,
+    GeneratedEntry,
+    Listen,
+    ProjectEntry,
+    SourceEntry,
+    TagEntry,
+)
+from karnak.ir.span import Span
+
+Location = tuple[str | int, ...]
+
+# Code -> name and severity; a code never changes its meaning.
+CODES: Mapping[str, tuple[str, Severity]] = {
+    "G101": ("unknown-key", Severity.ERROR),
+    "G102": ("missing-key", Severity.ERROR),
+    "G103": ("wrong-value", Severity.ERROR),
+    "G104": ("unknown-choice", Severity.ERROR),
+    "G201": ("duplicate-name", Severity.ERROR),
+    "G202": ("unknown-project", Severity.ERROR),
+    "G203": ("missing-project", Severity.ERROR),
+    "G204": ("missing-pseudonym", Severity.ERROR),
+    "G205": ("no-effect", Severity.WARNING),
+    "G206": ("nothing-enabled", Severity.ERROR),
+    "G207": ("unknown-sop-class", Severity.ERROR),
+    "G208": ("host-check", Severity.ERROR),
+    "G301": ("unusable-secret", Severity.ERROR),
+    "G302": ("open-secret", Severity.WARNING),
+    "G303": ("unusable-pseudonyms", Severity.ERROR),
+    "G304": ("unreadable-profile", Severity.ERROR),
+}
+
+# The last name in a location says which section it is in; `type` and `from` stand in it as names too.
+_SECTIONS: Mapping[str, type[BaseModel]] = {
+    "listen": Listen,
+    "projects": ProjectEntry,
+    "forward_nodes": ForwardNodeEntry,
+    "sources": SourceEntry,
+    "dicom": DicomEntry,
+    "folder": FolderEntry,
+    "generated": GeneratedEntry,
+    "tag": TagEntry,
+    "csv": CsvEntry,
+}
+_DISCRIMINATORS = {"destinations": "type", "pseudonym": "from"}
+_SHAPES = {
+    "string_type": "a text",
+    "path_type": "a path",
+    "tuple_type": "a list",
+    "model_type": "a mapping",
+    "model_attributes_type": "a mapping",
+    "dict_type": "a mapping",
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "finite_number": "a number",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+}
+_LIMITS: Mapping[str, Callable[[Mapping[str, Any]], str]] = {
+    "greater_than_equal": lambda limit: f"the value must be {limit['ge']} or more",
+    "greater_than": lambda limit: f"the value must be more than {limit['gt']:g}",
+    "less_than_equal": lambda limit: f"the value must be {limit['le']:g} or less",
+    "string_too_short": lambda limit: f"the text needs at least {limit['min_length']} character",
+    "string_too_long": lambda limit: f"the text can have {limit['max_length']} characters at most",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What was read.
+
+    Attributes:
+        config: the configuration, or None where it can't be used.
+        root: the tree of the text, or None where it is no YAML.
+        diagnostics: what is wrong.
+    """
+
+    config: Config | None
+    root: Node | None
+    diagnostics: tuple[Diagnostic, ...]
+
+
+def finding(
+    code: str, message: str, span: Span, hint: str = "", *, notes: tuple[str, ...] = (), labels: tuple[Label, ...] = ()
+) -> Diagnostic:
+    """Make a diagnostic of the gateway's register.
+
+    Args:
+        code: a code of `CODES`.
+        message: what is wrong, one sentence without a full stop.
+        span: where.
+        hint: what to write instead.
+        notes: further help.
+        labels: other places that belong to it.
+    """
+    name, severity = CODES[code]
+    return Diagnostic(code, name, severity, message, span, hint, labels, notes)
+
+
+def did_you_mean(word: str, known: tuple[str, ...]) -> str:
+    """Suggest the nearest known word, or give "" where none is near."""
+    near = nearest(word, known)
+    return f"did you mean {near}?" if near is not None else ""
+
+
+def read_config(source: Source) -> Reading:
+    """Read a configuration.
+
+    Args:
+        source: the text.
+    """
+    document = read_yaml(source)
+    if document.root is None or document.diagnostics:
+        return Reading(None, document.root, document.diagnostics)
+    try:
+        config = Config.model_validate(_texts(document.root))
+    except ValidationError as error:
+        root = document.root
+        found = [_explain(root, details) for details in error.errors(include_url=False)]
+        return Reading(None, root, tuple(diagnostic for diagnostic in found if diagnostic is not None))
+    return Reading(config, document.root, ())
+
+
+class Notes:
+    """What is wrong with a configuration of the right shape, noted by the location of its parts.
+
+    Args:
+        root: the tree of the text.
+    """
+
+    def __init__(self, root: Node) -> None:
+        self._root = root
+        self._found: list[Diagnostic] = []
+
+    @property
+    def all(self) -> tuple[Diagnostic, ...]:
+        """Everything noted, in the order of the text."""
+        return in_order(self._found)
+
+    def add(self, code: str, message: str, at: Location, hint: str = "", *, first: Location | None = None) -> None:
+        """Note one thing.
+
+        Args:
+            code: a code of `CODES`.
+            message: what is wrong, one sentence without a full stop.
+            at: the part that is wrong, or the one that misses something.
+            hint: what to write instead.
+            first: another part that it clashes with.
+        """
+        labels = (Label(self.place(first), "the first one"),) if first is not None else ()
+        self._found.append(finding(code, message, self.place(at), hint, labels=labels))
+
+    def extend(self, diagnostics: Iterable[Diagnostic]) -> None:
+        """Note what was found elsewhere."""
+        self._found.extend(diagnostics)
+
+    def place(self, at: Location) -> Span:
+        """Find where a part stands, or the part around it; a text without its quotes."""
+        node, _ = _node(self._root, at)
+        return node.inner if isinstance(node, Scalar) else node.span
+
+
+def _texts(node: Node) -> object:
+    """Turn nodes into plain data of texts; keys without a value count as not written."""
+    if isinstance(node, MappingNode):
+        given = ((key.text, value) for key, value in node.entries)
+        return {key: _texts(value) for key, value in given if not (isinstance(value, Scalar) and value.is_null)}
+    if isinstance(node, Sequence):
+        return [_texts(item) for item in node.items]
+    return node.text
+
+
+def _node(root: Node, location: Location) -> tuple[Node, bool]:
+    """Follow a location through the tree.
+
+    Returns:
+        The node, and whether the whole location led to it.
+    """
+    node, around = root, ""
+    for step in location:
+        after: Node | None = None
+        if isinstance(step, int) and isinstance(node, Sequence):
+            after = node.items[step]
+        elif isinstance(step, str) and isinstance(node, MappingNode):
+            if around in _DISCRIMINATORS and _text_at(node, _DISCRIMINATORS[around]) == step:
+                # pydantic names the chosen kind here; in the text it is no level of its own.
+                around = ""
+                continue
+            after = node.get(step)
+        if after is None:
+            return node, False
+        node = after
+        around = step if isinstance(step, str) else around
+    return node, True
+
+
+def _text_at(node: MappingNode, key: str) -> str | None:
+    value = node.get(key)
+    return value.text if isinstance(value, Scalar) else None
+
+
+def _explain(root: Node, details: ErrorDetails) -> Diagnostic | None:
+    location, kind, context = details["loc"], details["type"], details.get("ctx", {})
+    key = str(location[-1]) if location else ""
+    node, found = _node(root, location)
+    if kind == "missing":
+        return finding("G102", f"`{key}` is missing here", node.span)
+    if kind == "extra_forbidden" and location:
+        return _unknown_key(root, location)
+    if kind in ("union_tag_invalid", "union_tag_not_found"):
+        return _unknown_kind(node, str(context["discriminator"]).strip("'"), str(context.get("expected_tags", "")))
+    if kind == "literal_error":
+        return _unknown_choice(node, f"`{key}`", _words(str(context["expected"])))
+    if kind == "too_short":
+        # pydantic counts what is left after it has dropped wrong items; those are told of themselves.
+        empty = isinstance(node, Sequence) and not node.items
+        return finding("G103", f"`{key}` is an empty list", node.span, "write at least one") if empty else None
+    message = f"{_SHAPES[kind]} is needed here" if kind in _SHAPES else "this value can't be used here"
+    if kind in _LIMITS:
+        message = _LIMITS[kind](context)
+    elif kind in ("ae_title", "name"):
+        message = details["msg"]
+    hint = "write `any` to take instances from everyone" if found and key == "sources" else ""
+    return finding("G103", message, node.span, hint)
+
+
+def _unknown_key(root: Node, location: Location) -> Diagnostic:
+    key = str(location[-1])
+    parent, _ = _node(root, location[:-1])
+    names = [step for step in location[:-1] if isinstance(step, str)]
+    section = _SECTIONS.get(names[-1], Config) if names else Config
+    known = tuple(field.alias or name for name, field in section.model_fields.items())
+    written = parent.key(key) if isinstance(parent, MappingNode) else None
+    return finding(
+        "G101",
+        f"there is no setting `{key}` here",
+        (written or parent).span,
+        did_you_mean(key, known),
+        notes=(f"the settings here are {', '.join(sorted(known))}",),
+    )
+
+
+def _unknown_kind(node: Node, discriminator: str, expected: str) -> Diagnostic:
+    # pydantic speaks of the field, people of the key.
+    key = "from" if discriminator == "source" else discriminator
+    value = node.get(key) if isinstance(node, MappingNode) else None
+    if value is None:
+        choices = "generated, tag or csv" if key == "from" else "dicom or folder"
+        return finding("G102", f"`{key}` is missing here", node.span, f"{key} is {choices}")
+    return _unknown_choice(value, f"`{key}`", _words(expected))
+
+
+def _unknown_choice(node: Node, what: str, choices: tuple[str, ...]) -> Diagnostic:
+    word = node.text if isinstance(node, Scalar) else ""
+    listed = f"{', '.join(choices[:-1])} or {choices[-1]}" if len(choices) > 1 else choices[0]
+    return finding("G104", f"{what} is {listed}", node.span, did_you_mean(word, choices))
+
+
+def _words(expected: str) -> tuple[str, ...]:
+    """Take the words out of pydantic's list: "'a', 'b' or 'c'"."""
+    return tuple(expected.replace(" or ", ", ").replace("'", "").split(", "))

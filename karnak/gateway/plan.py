@@ -1,0 +1,204 @@
+"""From a configuration to a plan: everything that it names is found, read and checked before a port is opened.
+
+Names are resolved, profiles compiled, secrets and tables of pseudonyms read. What could let an
+instance out without its rules is an error here, not a surprise later. All mistakes are
+collected; there is a plan only where there are none.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from karnak.dsl.compile import compile_condition
+from karnak.dsl.diagnostics import Diagnostic, has_errors, in_order
+from karnak.dsl.findings import Findings
+from karnak.dsl.nodes import Line, Source
+from karnak.dsl.selectors import read_tag
+from karnak.gateway.config import (
+    Config,
+    CsvEntry,
+    DicomEntry,
+    FolderEntry,
+    ForwardNodeEntry,
+    Listen,
+    SourceEntry,
+    TagEntry,
+)
+from karnak.gateway.config_reading import Location, Notes, did_you_mean, read_config
+from karnak.gateway.deliver.association import Peer
+from karnak.gateway.deliver.dicom import DicomDestination
+from karnak.gateway.deliver.folder import FolderDestination
+from karnak.gateway.deliver.parcel import Destination
+from karnak.gateway.project_plans import ResolvedProject, no_duplicates, resolve_projects
+from karnak.gateway.pseudonyms import CsvPseudonyms, GeneratedPseudonym, PseudonymError, PseudonymSource, TagPseudonym
+from karnak.gateway.route import ForwardNode, Outlet, Sender, Treatment
+from karnak.gateway.sop_classes import sop_class_uid, storage_names
+from karnak.ir.expression import Expression
+
+Entry = DicomEntry | FolderEntry
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a gateway is to do.
+
+    Attributes:
+        listen: where and how it listens.
+        data_dir: folder for what it keeps.
+        nodes: forward nodes with everything they need.
+    """
+
+    listen: Listen
+    data_dir: Path
+    nodes: tuple[ForwardNode, ...]
+
+
+def make_plan(source: Source, base: Path, environment: Mapping[str, str]) -> tuple[Plan | None, tuple[Diagnostic, ...]]:
+    """Read and check a configuration, and everything it names.
+
+    Args:
+        source: the text of the configuration.
+        base: folder that its relative paths start from.
+        environment: environment variables.
+
+    Returns:
+        The plan, or None where a diagnostic is an error.
+    """
+    reading = read_config(source)
+    if reading.config is None or reading.root is None:
+        return None, in_order(reading.diagnostics)
+    notes = Notes(reading.root)
+    projects = resolve_projects(reading.config.projects, base, environment, notes)
+    plan = _Planner(reading.config, base, projects, notes).plan()
+    return (None if has_errors(notes.all) else plan), notes.all
+
+
+class _Planner:
+    """Goes through a configuration once and notes what is wrong."""
+
+    def __init__(self, config: Config, base: Path, projects: Mapping[str, ResolvedProject], notes: Notes) -> None:
+        self._config = config
+        self._base = base
+        self._projects = projects
+        self._notes = notes
+
+    def plan(self) -> Plan:
+        """Make the plan; it is good only if nothing was found to be an error."""
+        nodes: list[tuple[Location, ForwardNodeEntry]]
+        nodes = [(("forward_nodes", i), node) for i, node in enumerate(self._config.forward_nodes)]
+        no_duplicates(self._notes, "forward node", [((*at, "ae_title"), node.ae_title) for at, node in nodes])
+        named: list[tuple[Location, str]] = []
+        for at, node in nodes:
+            named += [((*at, "destinations", i, "name"), entry.name) for i, entry in enumerate(node.destinations)]
+        no_duplicates(self._notes, "destination", named)
+        made = tuple(self._node(node, at) for at, node in nodes)
+        return Plan(self._config.listen, self._base / self._config.data_dir, made)
+
+    def _node(self, node: ForwardNodeEntry, at: Location) -> ForwardNode:
+        senders = None
+        if node.sources is not None:
+            senders = tuple(self._sender(entry, (*at, "sources", i)) for i, entry in enumerate(node.sources))
+        if not any(entry.enabled for entry in node.destinations):
+            hint = "enable one, or remove the forward node"
+            self._notes.add("G206", f"no destination of {node.ae_title} is enabled", (*at, "destinations"), hint)
+        made = [(e, self._outlet(e, node, (*at, "destinations", i))) for i, e in enumerate(node.destinations)]
+        return ForwardNode(node.ae_title, senders, tuple(outlet for entry, outlet in made if entry.enabled))
+
+    def _sender(self, entry: SourceEntry, at: Location) -> Sender:
+        if entry.check_host and entry.host is None:
+            self._notes.add(
+                "G208", "the host is to be checked, but there is no `host`", (*at, "check_host"), "write the host"
+            )
+        return Sender(entry.ae_title, entry.host if entry.check_host else None)
+
+    def _outlet(self, entry: Entry, node: ForwardNodeEntry, at: Location) -> Outlet:
+        return Outlet(
+            entry.name,
+            self._destination(entry, node),
+            self._treatment(entry, at),
+            self._condition(entry, at),
+            self._sop_classes(entry, at),
+        )
+
+    def _destination(self, entry: Entry, node: ForwardNodeEntry) -> Destination:
+        if isinstance(entry, FolderEntry):
+            return FolderDestination(self._base / entry.path)
+        peer = Peer(
+            entry.ae_title,
+            entry.host,
+            entry.port,
+            entry.calling_ae_title or node.ae_title,
+            entry.connect_timeout,
+            entry.response_timeout,
+        )
+        return DicomDestination(peer, entry.maximum_associations)
+
+    def _treatment(self, entry: Entry, at: Location) -> Treatment | None:
+        if entry.mode == "none":
+            for key, value in (("project", entry.project), ("pseudonym", entry.pseudonym)):
+                if value is not None:
+                    self._notes.add(
+                        "G205", f"with `mode: none` {key} has no effect", (*at, key), "instances leave as they are"
+                    )
+            return None
+        pseudonyms = self._pseudonyms(entry, at)
+        if entry.project is None:
+            self._notes.add("G203", f"a destination with `mode: {entry.mode}` needs a `project`", at)
+            return None
+        if entry.project not in self._projects:
+            hint = did_you_mean(entry.project, tuple(self._projects))
+            self._notes.add("G202", f"there is no project {entry.project}", (*at, "project"), hint)
+            return None
+        resolved = self._projects[entry.project]
+        if resolved.project is None or resolved.program is None:
+            return None
+        mode: Literal["deid", "morph"] = "deid" if entry.mode == "deidentify" else "morph"
+        return Treatment(mode, resolved.program, resolved.project, pseudonyms)
+
+    def _pseudonyms(self, entry: Entry, at: Location) -> PseudonymSource | None:
+        chosen = entry.pseudonym
+        if chosen is None:
+            if entry.mode == "deidentify":
+                message = "a destination with `mode: deidentify` needs a `pseudonym`"
+                self._notes.add("G204", message, at, "such as pseudonym: { from: generated }")
+            return None
+        if entry.mode == "morph":
+            self._notes.add("G205", "with `mode: morph` a pseudonym has no effect", (*at, "pseudonym"))
+            return None
+        at = (*at, "pseudonym")
+        issuer = self._default_issuer(entry)
+        try:
+            if isinstance(chosen, CsvEntry):
+                return CsvPseudonyms.read(self._base / chosen.file, chosen.delimiter, issuer)
+            if isinstance(chosen, TagEntry):
+                findings = Findings()
+                tag = read_tag(Line(chosen.tag, self._notes.place((*at, "tag"))), findings)
+                self._notes.extend(findings.all)
+                return TagPseudonym(tag, chosen.delimiter, chosen.position) if tag is not None else None
+        except PseudonymError as error:
+            self._notes.add("G303", str(error), (*at, "file") if isinstance(chosen, CsvEntry) else at)
+            return None
+        return GeneratedPseudonym(issuer)
+
+    def _default_issuer(self, entry: Entry) -> str:
+        resolved = self._projects.get(entry.project or "")
+        return resolved.program.profile.default_issuer if resolved is not None and resolved.program is not None else ""
+
+    def _condition(self, entry: Entry, at: Location) -> Expression | None:
+        if entry.condition is None:
+            return None
+        condition, diagnostics = compile_condition(entry.condition, self._notes.place((*at, "condition")))
+        self._notes.extend(diagnostics)
+        return condition
+
+    def _sop_classes(self, entry: Entry, at: Location) -> frozenset[str]:
+        uids = []
+        for i, text in enumerate(entry.sop_classes):
+            uid = sop_class_uid(text)
+            if uid is None:
+                hint = did_you_mean(text, storage_names())
+                self._notes.add("G207", f"no SOP Class for storage is called {text}", (*at, "sop_classes", i), hint)
+            else:
+                uids.append(uid)
+        return frozenset(uids)
