@@ -9,6 +9,7 @@ from datetime import UTC, timezone
 from enum import StrEnum
 
 from tests.golden.dataset_form import Element, Elements, Form
+from tests.golden.date_rules import DateRule
 from tests.golden.instants import DATE_VRS, instant, offset_of, same_instants
 
 IMPLICIT = "1.2.840.10008.1.2"
@@ -21,6 +22,7 @@ CODE_TAGS = frozenset({
 })  # fmt: skip
 """Attributes of the Code Sequence Macro, PS3.3 section 8.8."""
 REGISTERED = "1.2.840.10008."
+DERIVED = "2.25."
 DUMMIES = frozenset({"UNKNOWN", "0", 0})
 
 
@@ -64,6 +66,7 @@ class Difference:
         ours: our element, or None.
         source: the source instance's element at the same place, or None.
         scene: what surrounds it.
+        rule: the date rule that decided here, worked out for the instance, or None.
     """
 
     path: tuple[str | int, ...]
@@ -72,6 +75,7 @@ class Difference:
     ours: Element | None
     source: Element | None
     scene: Scene
+    rule: DateRule | None = None
 
     @property
     def tags(self) -> tuple[str, ...]:
@@ -179,30 +183,43 @@ def _same_bytes(reference: Element, ours: Element) -> bool:
         return reference.empty and ours.empty
     if reference.values and reference.values == ours.values:
         return True
-    data = reference.blob.data if reference.blob else b""
+    data = reference.blob.data if reference.blob else "\\".join(map(str, reference.values)).encode("ascii", "replace")
     return bool(data) and data.rstrip(b" \0") == ours.raw.rstrip(b" \0")
 
 
 def kept(difference: Difference) -> frozenset[object]:
     """Name what we kept of the source although the reference engine removed, emptied or changed it.
 
-    This is the law that no entry can excuse. Excepted are, inside sequence items, the attributes of codes and
-    registered UIDs, which the reference engine hashes by mistake; a private creator whose block both sides keep;
-    and dummies, which say nothing about the source.
+    This is the law that no entry can excuse. Excepted are what the reference engine turns into hashes although it
+    names nobody (the attributes of codes inside sequence items, registered UIDs); a private creator whose block
+    both sides keep; dummies, which say nothing about the source; and inside items, where the reference engine puts
+    the root's date, what a date rule makes of itself (the first of a month without its day).
     """
     ours, source = difference.ours, difference.source
-    if ours is None or source is None:
+    if ours is None or source is None or difference.kind is Kind.VR or _creator_of_kept_block(difference):
         return frozenset()
-    if difference.nested and difference.tag in CODE_TAGS:
-        return frozenset()
-    if _creator_of_kept_block(difference):
+    hashed = difference.reference is not None and is_hash(difference.reference)
+    if hashed and difference.nested and difference.tag in CODE_TAGS:
         return frozenset()
     survivors = (_content(ours, difference.scene.zone) & _content(source, difference.scene.zone)) - DUMMIES
-    if difference.nested:
-        survivors = {value for value in survivors if not (isinstance(value, str) and value.startswith(REGISTERED))}
     if difference.reference is not None:
         survivors -= _content(difference.reference, difference.scene.zone)
+    if hashed:
+        survivors = {value for value in survivors if not (isinstance(value, str) and value.startswith(REGISTERED))}
+    if difference.nested and difference.rule is not None and _fixed(difference.rule, ours, source):
+        return frozenset()
     return frozenset(survivors)
+
+
+def _fixed(rule: DateRule, ours: Element, source: Element) -> bool:
+    """Tell whether what survives is what the rule makes of it, value by value."""
+    made = tuple(rule.applied(source.vr, str(value)) for value in source.values)
+    return bool(made) and made == ours.values
+
+
+def is_hash(element: Element) -> bool:
+    """Tell whether an element holds UIDs that were derived from a secret."""
+    return bool(element.values) and all(str(value).startswith(DERIVED) for value in element.values)
 
 
 def _content(element: Element, zone: timezone) -> set[object]:

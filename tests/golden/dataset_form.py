@@ -8,7 +8,7 @@ import hashlib
 import io
 import struct
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,6 +25,7 @@ SINGLE_TEXT = frozenset({"LT", "ST", "UT", "UR"})
 TEXT = SINGLE_TEXT | {"AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "PN", "SH", "TM", "UC", "UI"}
 IN_CHARACTER_SET = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UT"})
 DELIMITERS = set(b"\\\r\n\t\f^=")
+PADDING = "".join(map(chr, range(33)))
 WORD_SIZE = {"OW": 2, "OF": 4, "OL": 4, "OD": 8, "OV": 8}
 
 
@@ -195,10 +196,8 @@ def _text(vr: str, raw: bytes, encodings: list[str]) -> list[str]:
         text = decode_bytes(raw, encodings, DELIMITERS)
     else:
         text = raw.decode("iso8859")
-    if vr in SINGLE_TEXT:
-        return [text.rstrip(" \0")]
-    strip: Callable[[str], str] = lambda value: value.strip(" \0")  # noqa: E731
-    return [strip(value) for value in text.split("\\")]
+    # The reference engine trims control characters as it trims padding.
+    return [text.rstrip(PADDING)] if vr in SINGLE_TEXT else [value.strip(PADDING) for value in text.split("\\")]
 
 
 def _creator(dataset: Dataset, tag: BaseTag) -> str:

@@ -19,7 +19,7 @@ from tests.golden.comparison import Difference, Kind
 from tests.golden.predicates import PREDICATES
 
 FILE = Path(__file__).with_name("divergences.yml")
-CAUSE = re.compile(r"(§\d.*|defect .+)")
+CAUSE = re.compile(r"(§\d.*|defect:? .+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +120,27 @@ class ResultPattern:
 
 
 @dataclass(frozen=True, slots=True)
+class Agreement:
+    """Two engines that do not forward an instance, for one reason.
+
+    Attributes:
+        id: its name in the summary.
+        reference: "parse_error" or "error:ExceptionClass".
+        says: words of the reference engine's message.
+        because: words of ours.
+    """
+
+    id: str
+    reference: str
+    says: str
+    because: str
+
+    def holds(self, case: Case, result: str, reason: str) -> bool:
+        """Tell whether both refuse the instance for this reason."""
+        return self.reference == result and self.says in str(case.output) and self.because in reason
+
+
+@dataclass(frozen=True, slots=True)
 class Refusal:
     """A profile that is refused here at compile time.
 
@@ -155,8 +176,19 @@ class Divergences:
 
     differences: tuple[Pattern, ...]
     results: tuple[ResultPattern, ...]
+    agreements: tuple[Agreement, ...]
     refusals: tuple[Refusal, ...]
     waiting: Waiting
+
+    @property
+    def names(self) -> list[str]:
+        """The ids of everything that has to occur."""
+        named = [entry.id for entry in self.differences] + [entry.id for entry in self.results]
+        return [
+            *named,
+            *(entry.id for entry in self.agreements),
+            *(f"refused {entry.profile}" for entry in self.refusals),
+        ]
 
     @classmethod
     def load(cls, path: Path = FILE) -> Self:
@@ -166,10 +198,11 @@ class Divergences:
         loaded = cls(
             tuple(Pattern(**_tuples(entry)) for entry in document["differences"]),
             tuple(ResultPattern(**_tuples(entry)) for entry in document["results"]),
+            tuple(Agreement(**entry) for entry in document["agreements"]),
             tuple(Refusal(**_tuples(entry)) for entry in document["refusals"]),
             Waiting(**document["waiting"]),
         )
-        names = [entry.id for entry in loaded.differences] + [entry.id for entry in loaded.results]
+        names = loaded.names
         assert len(names) == len(set(names)), "an id stands twice"
         return loaded
 

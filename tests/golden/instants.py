@@ -57,9 +57,14 @@ def same_instants(left: Element, right: Element, zone: timezone = UTC) -> bool:
     return None not in moments and moments == instants(right, zone)
 
 
+def offset_in(text: str) -> str:
+    """The offset from UTC at the end of a DT, or ""."""
+    match = re.search(r"[+-]\d{4}$", text)
+    return match.group() if match else ""
+
+
 def cut_to(text: str, model: str) -> str:
-    """Cut a DT of full precision to the precision of `model`, without offsets."""
-    precision = len(model.partition("+")[0].partition("-")[0].partition(".")[0])
-    head, _, fraction = text.partition("+")[0].partition("-")[0].partition(".")
-    digits = len(model.partition("+")[0].partition("-")[0].partition(".")[2])
-    return head[:precision] + (f".{fraction[:digits]}" if digits else "")
+    """Cut a DT of full precision to the precision of `model`; offsets are left out."""
+    head, _, fraction = text.removesuffix(offset_in(text)).partition(".")
+    model_head, _, model_fraction = model.removesuffix(offset_in(model)).partition(".")
+    return head[: len(model_head)] + (f".{fraction[: len(model_fraction)]}" if model_fraction else "")

@@ -1,11 +1,12 @@
 """The closed vocabulary in which divergences.yml speaks of values: each word is one question about a difference."""
 
 from collections.abc import Callable
-from datetime import UTC
+from datetime import UTC, datetime
 
-from tests.golden.comparison import CODE_TAGS, REGISTERED, Difference
+from karnak.ir.selector import is_private_creator
+from tests.golden.comparison import CODE_TAGS, DERIVED, REGISTERED, Difference, is_hash
 from tests.golden.dataset_form import NUMBERS, Element
-from tests.golden.instants import DATE_VRS, cut_to, instant, instants
+from tests.golden.instants import DATE_VRS, cut_to, instant, instants, offset_in
 
 Predicate = Callable[[Difference], bool]
 PREDICATES: dict[str, Predicate] = {}
@@ -22,7 +23,7 @@ def _dummy(element: Element | None) -> bool:
     if element is None or element.empty:
         return False
     if element.blob is not None:
-        return element.blob.zero
+        return element.blob.data.rstrip(b" \0") == b"UNKNOWN" if element.vr == "UN" else element.blob.zero
     constant: str | int = "0" if element.vr in ZERO_TEXT else 0 if element.vr in NUMBERS else "UNKNOWN"
     return all(value == constant for value in element.values)
 
@@ -44,9 +45,9 @@ def ours_empty(difference: Difference) -> bool:
 
 
 @_predicate
-def ours_absent(difference: Difference) -> bool:
-    """We left the element out."""
-    return difference.ours is None
+def ours_without_value(difference: Difference) -> bool:
+    """We left the element out, or without a value."""
+    return difference.ours is None or difference.ours.empty
 
 
 @_predicate
@@ -86,15 +87,14 @@ def ours_project_uids(difference: Difference) -> bool:
     if ours is None or source is None or ours.empty:
         return False
     return len(ours.values) == len(source.values) and all(
-        str(value).startswith(("2.25.", REGISTERED)) for value in ours.values
+        str(value).startswith((DERIVED, REGISTERED)) for value in ours.values
     )
 
 
 @_predicate
 def reference_hash(difference: Difference) -> bool:
-    """The reference engine put one UID under 2.25."""
-    reference = difference.reference
-    return reference is not None and len(reference.values) == 1 and str(reference.values[0]).startswith("2.25.")
+    """The reference engine put UIDs derived from the secret."""
+    return difference.reference is not None and is_hash(difference.reference)
 
 
 @_predicate
@@ -147,13 +147,53 @@ def source_unreadable_date(difference: Difference) -> bool:
 
 
 @_predicate
+def ours_by_the_rule(difference: Difference) -> bool:
+    """Each value of ours is what the deciding date rule makes of the source's value at its place."""
+    rule, ours, source = difference.rule, difference.ours, difference.source
+    if rule is None or ours is None or source is None or ours.empty:
+        return False
+    return ours.values == tuple(rule.applied(source.vr, str(value)) for value in source.values)
+
+
+@_predicate
+def ours_readable_date(difference: Difference) -> bool:
+    """Every value of ours is a date or time of its VR."""
+    return difference.ours is not None and difference.ours.vr in DATE_VRS and None not in instants(difference.ours)
+
+
+@_predicate
+def reference_cut_to_milliseconds(difference: Difference) -> bool:
+    """The reference engine's DT is ours without what is finer than a millisecond."""
+    reference, ours = difference.reference, difference.ours
+    if reference is None or ours is None or len(reference.values) != 1 or len(ours.values) != 1:
+        return False
+    precise, written = instants(ours)[0], instants(reference)[0]
+    if not isinstance(precise, datetime) or not isinstance(written, datetime):
+        return False
+    return written == precise.replace(microsecond=precise.microsecond // 1000 * 1000)
+
+
+@_predicate
+def root_value_in_reference(difference: Difference) -> bool:
+    """The reference engine put into an item what it made of the root's element of the same tag."""
+    at_root = difference.scene.reference.get(difference.tag)
+    return difference.nested and difference.reference is not None and difference.reference == at_root
+
+
+@_predicate
+def private_creator(difference: Difference) -> bool:
+    """The element reserves a block of private elements."""
+    return is_private_creator(int(difference.tag, 16))
+
+
+@_predicate
 def cut_to_source_precision(difference: Difference) -> bool:
     """Our DT is the reference engine's, cut to the precision that the source has."""
     reference, ours, source = difference.reference, difference.ours, difference.source
     if reference is None or ours is None or source is None or len(ours.values) != 1 or len(reference.values) != 1:
         return False
     precise, written, model = str(reference.values[0]), str(ours.values[0]), str(source.values[0])
-    return cut_to(precise, model) == cut_to(written, written) == written.partition("+")[0].partition("-")[0]
+    return cut_to(precise, model) == written.removesuffix(offset_in(written))
 
 
 @_predicate
@@ -186,6 +226,20 @@ def reference_wrote_question_marks(difference: Difference) -> bool:
         and any("?" in str(value) for value in reference.values)
         and not (source is not None and any("?" in str(value) for value in source.values))
     )
+
+
+@_predicate
+def items_in_unknown(difference: Difference) -> bool:
+    """The source hides a sequence in the value of an element with the value representation UN (PS3.5 6.2.2)."""
+    source = difference.source
+    return source is not None and source.vr == "UN" and source.raw.startswith(b"\xfe\xff\x00\xe0")
+
+
+@_predicate
+def unpadded_age(difference: Difference) -> bool:
+    """The source's age has fewer than three digits."""
+    source = difference.source
+    return source is not None and source.vr == "AS" and any(len(str(value)) < 4 for value in source.values)
 
 
 @_predicate
