@@ -7,6 +7,7 @@ lie in. Source: PS3.8 section 9, PS3.7 sections 6.3, 9.3.1 and annex D.
 """
 
 import contextlib
+import re
 import select
 import socket
 import struct
@@ -18,7 +19,7 @@ from typing import Self
 
 from pydicom import Dataset
 from pydicom.uid import UID
-from pynetdicom.dsutils import decode, encode
+from pynetdicom.dsutils import decode
 from pynetdicom.pdu import A_ABORT_RQ, A_ASSOCIATE_AC, A_ASSOCIATE_RJ, A_ASSOCIATE_RQ, A_RELEASE_RQ, P_DATA_TF
 from pynetdicom.pdu_primitives import (
     A_ASSOCIATE,
@@ -43,7 +44,9 @@ _MAXIMUM_RECEIVED = 65536
 _MAXIMUM_READ = 1 << 20
 # Larger pieces than this don't go faster, and each must be taken within the time for an answer.
 _MAXIMUM_SENT = 1 << 17
-_C_STORE_RQ, _C_STORE_RSP = 0x0001, 0x8001
+_C_STORE_RQ, _C_STORE_RSP, _MEDIUM_PRIORITY, _WITH_DATA_SET = 0x0001, 0x8001, 0x0000, 0x0001
+_UID = re.compile(r"[0-9]+(\.[0-9]+)*")
+_UID_LENGTH = 64
 _SECONDS_TO_RELEASE = 2.0
 
 
@@ -99,6 +102,8 @@ class Association:
         Raises:
             DeliveryError: no connection, a rejection, or the peer doesn't take such instances.
         """
+        _check_uid(context.sop_class_uid, "SOP Class UID")
+        _check_uid(context.transfer_syntax_uid, "transfer syntax UID")
         deadline = time.monotonic() + peer.connect_timeout
         try:
             connection = socket.create_connection((peer.host, peer.port), peer.connect_timeout)
@@ -131,6 +136,8 @@ class Association:
             AssociationLost: the peer closed or aborted the association.
             DeliveryError: the peer did not take the data or did not answer in time.
         """
+        _check_uid(parcel.sop_class_uid, "SOP Class UID")
+        _check_uid(parcel.sop_instance_uid, "SOP Instance UID")
         seconds = f"{self._peer.response_timeout:g} s"
         self._message_id = self._message_id % 0xFFFF + 1
         try:
@@ -284,29 +291,35 @@ def _associate_request(peer: Peer, context: Context) -> bytes:
     version = ImplementationVersionNameNotification()
     version.implementation_version_name = IMPLEMENTATION_VERSION_NAME
     request.user_information = [length, implementation, version]
-    try:
-        proposal = build_context(context.sop_class_uid, [context.transfer_syntax_uid])
-        proposal.context_id = _CONTEXT_ID
-        request.presentation_context_definition_list = [proposal]
-        return A_ASSOCIATE_RQ(request).encode()
-    except ValueError:
-        raise DeliveryError("the instance's SOP Class UID or transfer syntax UID is no UID") from None
+    proposal = build_context(context.sop_class_uid, [context.transfer_syntax_uid])
+    proposal.context_id = _CONTEXT_ID
+    request.presentation_context_definition_list = [proposal]
+    return A_ASSOCIATE_RQ(request).encode()
 
 
 def _store_request(parcel: Parcel, message_id: int) -> memoryview:
-    """Encode the command set of a C-STORE-RQ (PS3.7 section 9.3.1.1)."""
-    command = Dataset()
-    command.AffectedSOPClassUID = parcel.sop_class_uid
-    command.CommandField = _C_STORE_RQ
-    command.MessageID = message_id
-    command.Priority = 0
-    command.CommandDataSetType = 0x0001
-    command.AffectedSOPInstanceUID = parcel.sop_instance_uid
-    encoded = encode(command, True, True)
-    if encoded is None:
-        raise DeliveryError("the instance's SOP Class UID or SOP Instance UID is no UID")
-    group_length = struct.pack("<HHLL", 0, 0, 4, len(encoded))
-    return memoryview(group_length + encoded)
+    """Encode the command set of a C-STORE-RQ, in Implicit VR Little Endian (PS3.7 sections 6.3.1 and 9.3.1.1)."""
+    elements = (
+        (0x0002, _uid_value(parcel.sop_class_uid)),
+        (0x0100, struct.pack("<H", _C_STORE_RQ)),
+        (0x0110, struct.pack("<H", message_id)),
+        (0x0700, struct.pack("<H", _MEDIUM_PRIORITY)),
+        (0x0800, struct.pack("<H", _WITH_DATA_SET)),
+        (0x1000, _uid_value(parcel.sop_instance_uid)),
+    )
+    encoded = b"".join(struct.pack("<HHL", 0, element, len(value)) + value for element, value in elements)
+    return memoryview(struct.pack("<HHLL", 0, 0, 4, len(encoded)) + encoded)
+
+
+def _uid_value(uid: str) -> bytes:
+    value = uid.encode("ascii")
+    return value + b"\0" * (len(value) % 2)
+
+
+def _check_uid(uid: str, what: str) -> None:
+    # Zeros in front of a component are wrong (PS3.5 section 9.1), common, and taken everywhere.
+    if len(uid) > _UID_LENGTH or not _UID.fullmatch(uid):
+        raise DeliveryError(f"the instance's {what} is no UID")
 
 
 def _rejection(data: bytes) -> str:
