@@ -6,7 +6,7 @@ known is settled as strictly as the table allows. Source: PS3.15 annex E; the la
 
 from karnak.ir.profile import Action
 from karnak.ir.selector import ElementPath, is_private
-from karnak.standard.confidentiality import Option, Row, Table
+from karnak.standard.confidentiality import Option, Table
 from karnak.standard.iods import AttributeType, attribute_type
 from karnak.standard.safe_private import is_safe
 
@@ -17,7 +17,8 @@ _SETTLED = {
     "X/Z": "DZXZ",
     "X/Z/D": "DZXD",
     "X/Z/U": "UZXU",
-    "X/Z/U*": "UZXU",
+    # PS3.15 table E.1-1a: the UIDs are kept, as new ones, where conformance needs the references.
+    "X/Z/U*": "UUXU",
 }
 _COLUMN = {
     AttributeType.REQUIRED: 0,
@@ -27,6 +28,8 @@ _COLUMN = {
     AttributeType.OPTIONAL: 2,
     None: 3,
 }
+_OVERLAY_GROUPS = 0x6000
+_OVERLAY_DATA = 0x3000
 _TEMPORAL_VRS = frozenset({"DA", "DT", "TM"})
 
 
@@ -51,6 +54,9 @@ def basic_action(
     """
     key = path[-1]
     row = table.row(key.tag)
+    if row is None and not is_private(key.tag) and key.tag >> 16 & 0xFF00 == _OVERLAY_GROUPS:
+        # Without its data an overlay plane is no overlay plane (PS3.3 C.9.2): what is left of it goes too.
+        row = table.row(key.tag & 0xFFFF0000 | _OVERLAY_DATA)
     if row is None:
         return _private_action(options, path) if is_private(key.tag) else None
     wanted = {row.options[option] for option in options if option in row.options}
@@ -59,7 +65,7 @@ def basic_action(
     if "C" in wanted and vr in _TEMPORAL_VRS and Option.RETAIN_MODIFIED_DATES in options:
         return SHIFTED
     # What would have to be cleaned and cannot be is treated as without the option: removal is clean.
-    return settle(_action_code(row), sop_class_uid, path)
+    return settle(row.basic, sop_class_uid, path)
 
 
 def settle(code: str, sop_class_uid: str | None, path: ElementPath) -> Action:
@@ -74,10 +80,6 @@ def settle(code: str, sop_class_uid: str | None, path: ElementPath) -> Action:
     if answers is None:
         return Action(code)
     return Action(answers[_COLUMN[attribute_type(sop_class_uid, tuple(key.tag for key in path))]])
-
-
-def _action_code(row: Row) -> str:
-    return row.basic
 
 
 def _private_action(options: frozenset[Option], path: ElementPath) -> Action:

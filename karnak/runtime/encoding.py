@@ -169,4 +169,6 @@ def implicit_vr(tag: int) -> str:
     attribute = dictionary.by_tag(tag)
     if attribute is None:
         return "UN"
+    if not attribute.vr:
+        return "UN"
     return "OW" if "OW" in attribute.vr else attribute.vr[0]

@@ -32,6 +32,7 @@ from karnak.runtime.additions import add_element, add_private_element
 from karnak.runtime.basic import Shifted, basic_action, settle
 from karnak.runtime.dates import Amount, DateError, shift, truncate
 from karnak.runtime.decision import VERBS, Decision, Verb
+from karnak.runtime.dummies import CONTENT_SEQUENCE, content_items
 from karnak.runtime.encoding import (
     TRAILING_PADDING,
     ItemSequence,
@@ -217,7 +218,9 @@ class _Run:
             return
         index, decision = self.decide(path, "SQ", None, context, around)
         self.note(place, key, "SQ", decision)
-        if decision is None or decision.verb not in (Verb.REMOVE, Verb.EMPTY):
+        if index is not None and _replaces_content(decision, key):
+            output.put(sequence(key.tag, content_items(element.value.encoding)))
+        elif decision is None or decision.verb not in (Verb.REMOVE, Verb.EMPTY):
             inner = context if index is None else _Context(index, decision)
             output.put(self.items(key, element.value, place, inner, around))
         elif decision.verb is Verb.EMPTY:
@@ -452,6 +455,13 @@ def _patient_id(instance: Instance) -> str:
     if not first:
         raise Rejected("the instance has no PatientID (0010,0020)")
     return first
+
+
+def _replaces_content(decision: Decision | None, key: ElementKey) -> bool:
+    """Tell whether the basic profile puts a dummy for a document's content."""
+    if decision is None or decision.rule is None or key.tag != CONTENT_SEQUENCE:
+        return False
+    return decision.verb is Verb.DUMMY and isinstance(decision.rule.effect, BasicProfile)
 
 
 def _named(rule: Rule) -> str:

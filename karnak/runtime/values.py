@@ -31,6 +31,8 @@ DUMMY_TEXT = "UNKNOWN"
 _DUMMY_TEXT_VRS = frozenset({"AE", "CS", "LO", "LT", "PN", "SH", "ST", "UN", "UT", "UC", "UR"})
 # Where a date cannot be parsed and its type asks for a value.
 _DUMMY_DATES = {"AS": "000Y", "DA": "19000101", "DT": "19000101", "TM": "000000"}
+# Dummies of attributes whose values an IOD enumerates: TemporalRangeType (0040,A130), PS3.3 C.10.10.
+_ENUMERATED_DUMMIES = {0x0040A130: "POINT"}
 _MAX_DUMMY_DAYS = 365
 _MAX_DUMMY_SECONDS = 86400
 _NUL_PADDED_VRS = frozenset({"UI", "OB", "UN"})
@@ -130,7 +132,7 @@ def dummy(element: RawDataElement, around: Surroundings) -> RawDataElement:
     tag = int(element.tag)
     vr = effective_vr(tag, element.VR or "UN")
     if vr in _DUMMY_TEXT_VRS:
-        return encode_text(tag, vr, DUMMY_TEXT, around.output_repertoire)
+        return encode_text(tag, vr, _ENUMERATED_DUMMIES.get(tag, DUMMY_TEXT), around.output_repertoire)
     if vr in ("DS", "IS"):
         return encode_text(tag, vr, "0", around.output_repertoire)
     if vr == "UI":
@@ -138,7 +140,9 @@ def dummy(element: RawDataElement, around: Surroundings) -> RawDataElement:
     if vr in _DUMMY_DATES:
         return _dummy_date(element, vr, around)
     if vr in NUMBER_CODES:
-        return leaf(tag, vr, bytes(struct.calcsize(NUMBER_CODES[vr])))
+        # A zero for each value: the IOD may ask for as many.
+        size = struct.calcsize(NUMBER_CODES[vr])
+        return leaf(tag, vr, bytes(max(1, len(element.value or b"") // size) * size))
     if element.length == UNDEFINED_LENGTH:
         raise ValueRefused(f"a dummy value cannot stand for the encapsulated pixel data in {format_tag(tag)}")
     size = len(element.value or b"")
