@@ -66,6 +66,11 @@ class _Reader:
         size = struct.calcsize(code)
         return int(struct.unpack(encoding.order + code, self.take(size, end))[0])
 
+    def no_length(self, length: int) -> None:
+        """Refuse a delimiter with a length: PS3.5 7.5 gives it 0."""
+        if length:
+            raise self.refuse(Refusal.DELIMITER_WITH_LENGTH, length)
+
     def dataset(self, encoding: Encoding, end: int, depth: int, *, delimited: bool) -> RawDataset:
         """Read elements up to `end`, or up to an item delimiter."""
         if depth > MAX_DEPTH:
@@ -76,7 +81,7 @@ class _Reader:
             start = self.position
             tag = self.tag(encoding, end)
             if tag == ITEM_DELIMITER and delimited:
-                self.number("I", encoding, end)
+                self.no_length(self.number("I", encoding, end))
                 return dataset
             if tag <= previous or tag >> 16 == 0xFFFE:
                 self.position = start
@@ -125,6 +130,7 @@ class _Reader:
             tag = self.tag(encoding, stop)
             size = self.number("I", encoding, stop)
             if tag == SEQUENCE_DELIMITER and undefined:
+                self.no_length(size)
                 break
             if tag != ITEM:
                 raise self.refuse(Refusal.NO_ITEM, tag)
@@ -144,6 +150,7 @@ class _Reader:
             tag = self.tag(encoding, end)
             size = self.number("I", encoding, end)
             if tag == SEQUENCE_DELIMITER:
+                self.no_length(size)
                 return self.data[start:stop]
             if tag != ITEM:
                 raise self.refuse(Refusal.NO_FRAGMENT, tag)

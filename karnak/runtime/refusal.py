@@ -21,6 +21,7 @@ class Refusal(IntEnum):
     ITEM_TOO_LONG = 8
     NO_ITEM = 9
     NO_FRAGMENT = 10
+    DELIMITER_WITH_LENGTH = 11
 
 
 _SENTENCES = {
@@ -33,6 +34,7 @@ _SENTENCES = {
     Refusal.SEQUENCE_TOO_LONG: "a sequence of {first} bytes is announced and {second} are left",
     Refusal.ITEM_TOO_LONG: "an item of {first} bytes is announced and {second} are left",
     Refusal.NO_ITEM: "{tag} stands where an item should",
+    Refusal.DELIMITER_WITH_LENGTH: "a delimiter announces {first} bytes of its own",
     Refusal.NO_FRAGMENT: "{tag} stands where a fragment should",
 }
 
