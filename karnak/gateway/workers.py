@@ -52,11 +52,16 @@ class _Worker(Generic[Task, Result]):
         theirs.close()
         self.held: tuple[int, Task] | None = None
 
-    def give(self, position: int, task: Task) -> None:
-        self.held = position, task
-        # A worker that died while idle is found when its answer is read.
-        with suppress(BrokenPipeError, ConnectionResetError):
+    def give(self, position: int, task: Task) -> bool:
+        """Hand over a task, unless the worker has died while idle."""
+        try:
             self.connection.send(task)
+        except (BrokenPipeError, ConnectionResetError):
+            # One that dies before its first task would do so again; the task counts as held.
+            if self.held is not None:
+                return False
+        self.held = position, task
+        return True
 
     def stop(self) -> None:
         self.connection.close()
@@ -101,13 +106,19 @@ def run_in_order(
     following: tuple[int, Task] | None = next(coming, None)
     yielded = 0
     try:
-        while following is not None or busy:
+        while following is not None or busy or done:
             while following is not None and len(busy) < jobs and following[0] < yielded + ahead:
                 worker = idle.pop() if idle else _Worker(work)
-                worker.give(*following)
-                busy[worker.connection] = worker
-                following = next(coming, None)
-            for connection in wait(list(busy)):
+                if worker.give(*following):
+                    busy[worker.connection] = worker
+                    following = next(coming, None)
+                else:
+                    worker.stop()
+            # What the caller does with a result is done while the workers are busy.
+            while yielded in done:
+                yield done.pop(yielded)
+                yielded += 1
+            for connection in wait(list(busy)) if busy else ():
                 assert isinstance(connection, Connection)
                 worker = busy.pop(connection)
                 assert worker.held is not None
@@ -119,9 +130,6 @@ def run_in_order(
                     worker.process.join(_SECONDS_TO_END)
                     done[position] = lost(task, how_it_ended(worker.process.exitcode))
                     worker.stop()
-            while yielded in done:
-                yield done.pop(yielded)
-                yielded += 1
     finally:
         with interrupts_held():
             for worker in (*idle, *busy.values()):
