@@ -137,12 +137,10 @@ def _release() -> A_RELEASE:
 def response(command: Dataset, status: int) -> bytes:
     """Make the P-DATA-TF PDU of a C-STORE response."""
     made = Dataset()
-    made.AffectedSOPClassUID = command.AffectedSOPClassUID
     made.CommandField = 0x8001
     made.MessageIDBeingRespondedTo = command.MessageID
     made.CommandDataSetType = 0x0101
     made.Status = status
-    made.AffectedSOPInstanceUID = command.AffectedSOPInstanceUID
     encoded = encode(made, True, True)
     assert encoded is not None
     encoded = struct.pack("<HHLL", 0, 0, 4, len(encoded)) + encoded
