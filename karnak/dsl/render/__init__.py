@@ -1,0 +1,1 @@
+"""How diagnostics are shown: as text for people, as JSON for programs."""
