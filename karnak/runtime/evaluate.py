@@ -7,10 +7,7 @@ are the current element's own. Nothing else can be reached. Source: the language
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
-
-from pydicom import Dataset
-from pydicom.dataelem import RawDataElement
+from typing import Any, Protocol
 
 from karnak.ir.expression import (
     Binary,
@@ -32,16 +29,22 @@ from karnak.ir.selector import format_tag
 from karnak.runtime import strings
 from karnak.runtime.dates import Amount, DateError, age_between, parse_date
 from karnak.runtime.decision import Decision, Verb
-from karnak.runtime.encoding import encoding_of, stored
-from karnak.runtime.part10 import Instance
 from karnak.runtime.strings import EvaluationError
-from karnak.runtime.text import values_of
 
 _BIRTH_DATE = 0x00100030
 # ContentDate, AcquisitionDate, DateOfSecondaryCapture, SeriesDate, StudyDate: the first that is there.
 _DATES_OF_IMAGING = (0x00080023, 0x00080022, 0x00181012, 0x00080021, 0x00080020)
 
 Value = bool | int | float | str | list[str] | Decision | None
+
+
+class Root(Protocol):
+    """What expressions can ask of the original root dataset."""
+
+    def text(self, tag: int) -> str | None: ...
+    def has(self, tag: int) -> bool: ...
+    def count(self, tag: int) -> int: ...
+    def has_anywhere(self, tag: int) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,7 @@ class CurrentElement:
     string_value: str | None
 
 
-def condition_holds(condition: Expression, instance: Instance) -> bool:
+def condition_holds(condition: Expression, instance: Root) -> bool:
     """Evaluate a condition on the root dataset.
 
     Args:
@@ -72,7 +75,7 @@ def condition_holds(condition: Expression, instance: Instance) -> bool:
     return evaluate(condition, instance, None) is True
 
 
-def evaluate(expression: Expression, instance: Instance, current: CurrentElement | None) -> Value:
+def evaluate(expression: Expression, instance: Root, current: CurrentElement | None) -> Value:
     """Evaluate an expression.
 
     Args:
@@ -91,7 +94,7 @@ def evaluate(expression: Expression, instance: Instance, current: CurrentElement
 class _Walk:
     """One evaluation; each kind of node has its method."""
 
-    def __init__(self, instance: Instance, current: CurrentElement | None) -> None:
+    def __init__(self, instance: Root, current: CurrentElement | None) -> None:
         self.instance = instance
         self.current = current
 
@@ -194,11 +197,11 @@ def _arithmetic(symbol: BinaryOperator, left: int | float, right: int | float) -
     return quotient if symbol is BinaryOperator.DIVIDE else left - right * quotient
 
 
-def _text(instance: Instance, tag: int) -> str | None:
+def _text(instance: Root, tag: int) -> str | None:
     return instance.text(tag)
 
 
-def _number(instance: Instance, tag: int, kind: Callable[[str], Any], what: str) -> Any:
+def _number(instance: Root, tag: int, kind: Callable[[str], Any], what: str) -> Any:
     text = instance.text(tag)
     if text is None:
         return None
@@ -208,47 +211,17 @@ def _number(instance: Instance, tag: int, kind: Callable[[str], Any], what: str)
         raise EvaluationError(f"the value of {format_tag(tag)} is no {what}") from None
 
 
-def _count(instance: Instance, tag: int) -> int:
-    if tag not in instance.dataset:
-        return 0
-    element = stored(instance.dataset, tag)
-    if not isinstance(element, RawDataElement):
-        return len(element.value)
-    values = values_of(element, encoding_of(instance.transfer_syntax_uid), instance.repertoire)
-    return len(values) or int(bool(element.value))
-
-
-def _has_value(instance: Instance, tag: int) -> bool:
-    return _count(instance, tag) > 0
-
-
-def _present(instance: Instance, tag: int) -> bool:
-    return tag in instance.dataset
-
-
-def _present_anywhere(instance: Instance, tag: int) -> bool:
-    return _contains(instance.dataset, tag)
-
-
-def _contains(dataset: Dataset, tag: int) -> bool:
-    if tag in dataset:
-        return True
-    elements = [stored(dataset, other) for other in dataset.keys()]  # noqa: SIM118
-    sequences = [element for element in elements if not isinstance(element, RawDataElement)]
-    return any(_contains(item, tag) for element in sequences for item in element.value)
-
-
 def _of_value(test: Callable[[str, str], bool]) -> Callable[..., bool]:
     """A test of an element's text with another text; false where either is null."""
 
-    def ask(instance: Instance, tag: int, *wanted: str | None) -> bool:
+    def ask(instance: Root, tag: int, *wanted: str | None) -> bool:
         text = instance.text(tag)
         return text is not None and any(test(text, other) for other in wanted if other is not None)
 
     return ask
 
 
-def _compute_patient_age(instance: Instance) -> Decision:
+def _compute_patient_age(instance: Root) -> Decision:
     """Replace by the age at imaging; where it cannot be told, empty."""
     birth = instance.text(_BIRTH_DATE)
     then = next((text for text in map(instance.text, _DATES_OF_IMAGING) if text), None)
@@ -259,7 +232,7 @@ def _compute_patient_age(instance: Instance) -> Decision:
     return Decision(Verb.REPLACE, text=age)
 
 
-def _decides(verb: Verb) -> Callable[[Instance], Decision]:
+def _decides(verb: Verb) -> Callable[[Root], Decision]:
     return lambda _: Decision(verb)
 
 
@@ -270,10 +243,10 @@ _FUNCTIONS: dict[str, Callable[..., Value]] = {
     "tagValueBeginsWith": _of_value(str.startswith),
     "tagValueEndsWith": _of_value(str.endswith),
     "tagValueMatches": _of_value(strings.matches),
-    "tagIsPresent": _present,
-    "tagHasValue": _has_value,
-    "tagIsPresentAnywhere": _present_anywhere,
-    "count": _count,
+    "tagIsPresent": lambda instance, tag: instance.has(tag),
+    "tagHasValue": lambda instance, tag: instance.count(tag) > 0,
+    "tagIsPresentAnywhere": lambda instance, tag: instance.has_anywhere(tag),
+    "count": lambda instance, tag: instance.count(tag),
     "getString": _text,
     "getInt": lambda instance, tag: _number(instance, tag, int, "whole number"),
     "getNumber": lambda instance, tag: _number(instance, tag, float, "number"),

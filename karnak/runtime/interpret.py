@@ -18,7 +18,6 @@ from karnak.ir.profile import (
     AddPrivateElement,
     Apply,
     BasicProfile,
-    DatePart,
     Evaluate,
     Rule,
     Shift,
@@ -26,11 +25,11 @@ from karnak.ir.profile import (
     ShiftRange,
     TruncateDate,
 )
-from karnak.ir.selector import ElementKey, format_tag, is_private, is_private_creator
+from karnak.ir.selector import ElementKey, format_tag, is_private
 from karnak.runtime import values
 from karnak.runtime.additions import add_element, add_private_element
-from karnak.runtime.basic import Shifted, basic_action, settle
-from karnak.runtime.dates import Amount, DateError, shift, truncate
+from karnak.runtime.basic import Shifted, basic_action
+from karnak.runtime.dates import Amount
 from karnak.runtime.decision import VERBS, Decision, Verb
 from karnak.runtime.dummies import CONTENT_SEQUENCE, content_items
 from karnak.runtime.encoding import (
@@ -41,15 +40,17 @@ from karnak.runtime.encoding import (
     encoding_of,
     sequence,
     stored,
+    stored_leaf,
 )
 from karnak.runtime.evaluate import CurrentElement, condition_holds, evaluate
 from karnak.runtime.keys import Project
 from karnak.runtime.outcome import Change
 from karnak.runtime.part10 import Instance, repertoire_of
-from karnak.runtime.private_blocks import block_is_used, creator_of
+from karnak.runtime.private_blocks import block_is_used, creator_of, reserves_block
 from karnak.runtime.program import Program
 from karnak.runtime.repertoire import Repertoire
 from karnak.runtime.text import text_of
+from karnak.runtime.transform import carry_out
 from karnak.runtime.values import Surroundings
 from karnak.standard.confidentiality import Option, table
 from karnak.standard.safe_private import is_safe
@@ -182,7 +183,7 @@ class _Run:
         inherited = around.output_repertoire
         around = replace(around, repertoire=repertoire_of(source, around.repertoire))
         for tag in sorted(map(int, source.keys())):
-            if tag & 0xFFFF == 0 or tag == TRAILING_PADDING or is_private_creator(tag):
+            if tag & 0xFFFF == 0 or tag == TRAILING_PADDING or reserves_block(source, tag):
                 continue
             around = replace(around, output_repertoire=repertoire_of(output, inherited))
             key = ElementKey(tag, creator_of(source, tag))
@@ -211,7 +212,7 @@ class _Run:
             decision = self.decide(path, vr, element, context, around)[1]
             becomes: RawDataElement | None = element
             if decision is not None:
-                decision, becomes = self.carry_out(decision, element, path, vr, around)
+                decision, becomes = carry_out(decision, element, self.sop_class_uid, path, vr, around)
             self.note(place, key, vr, decision)
             if becomes is not None:
                 output.put(becomes)
@@ -329,53 +330,6 @@ class _Run:
         except ValueError:
             raise Rejected(f"shift_by_tag finds no whole number in {format_tag(tag)}") from None
 
-    # --- carrying out -------------------------------------------------------------------
-
-    def carry_out(
-        self, decision: Decision, element: RawDataElement, path: tuple[ElementKey, ...], vr: str, around: Surroundings
-    ) -> tuple[Decision, RawDataElement | None]:
-        """Make of a leaf what was decided, None where it goes.
-
-        A date that cannot be parsed is treated as X/Z/D by the IOD (section 2); the decision that was carried out
-        comes back with the leaf.
-        """
-        try:
-            return decision, self.transform(decision, element, vr, around)
-        except DateError:
-            strictest = replace(decision, verb=VERBS[settle("X/Z/D", self.sop_class_uid, path)])
-            return strictest, self.transform(strictest, element, vr, around)
-
-    def transform(
-        self, decision: Decision, element: RawDataElement, vr: str, around: Surroundings
-    ) -> RawDataElement | None:
-        """Make of a leaf what a decision says.
-
-        Raises:
-            DateError: a date to shift or truncate cannot be parsed.
-            ValueRefused: it cannot be done to this VR.
-            TextError: the new text cannot be written.
-        """
-        tag = int(element.tag)
-        match decision:
-            case Decision(verb=Verb.KEEP):
-                return element
-            case Decision(verb=Verb.REMOVE):
-                return None
-            case Decision(verb=Verb.UID):
-                return values.new_uid(element, around)
-            case Decision(verb=Verb.DUMMY):
-                return values.dummy(element, around)
-            case Decision(verb=Verb.REPLACE, text=str(text)) if text:
-                return values.encode_value(tag, vr, text, around.encoding, around.output_repertoire)
-            case Decision(verb=Verb.EMPTY | Verb.REPLACE):
-                return values.empty(element)
-            case Decision(verb=Verb.SHIFT, amount=Amount() as amount) if vr in DATE_VRS:
-                return values.map_dates(element, around, lambda value: shift(value, vr, amount))
-            case Decision(verb=Verb.TRUNCATE, part=DatePart() as part) if vr in DATE_VRS:
-                return values.map_dates(element, around, lambda value: truncate(value, vr, part))
-            case _:
-                raise values.ValueRefused(f"{decision.verb} cannot be done to VR {vr}")
-
     # --- additions and private creators -------------------------------------------------
 
     def add(self) -> None:
@@ -413,12 +367,12 @@ class _Run:
         """Keep a private creator as long as its block has an element, and no longer (section 3.5)."""
         around = replace(around, repertoire=repertoire_of(source, around.repertoire))
         for tag in sorted(map(int, source.keys())):
-            if not is_private_creator(tag):
+            element = stored_leaf(source, tag)
+            if element is None or not reserves_block(source, tag):
                 continue
-            element = stored(source, tag)
             if block_is_used(output, tag):
                 output.put(element)
-            elif not block_is_used(source, tag) and isinstance(element, RawDataElement):
+            elif not block_is_used(source, tag):
                 # A creator that reserves nothing is an element like any other; but it is never changed.
                 path = (*place.keys, ElementKey(tag))
                 decision = self.decide(path, element.VR or "UN", element, context, around)[1]

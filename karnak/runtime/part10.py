@@ -9,6 +9,7 @@ import zlib
 from functools import cached_property
 
 from pydicom import Dataset
+from pydicom.dataelem import RawDataElement
 
 from karnak.ir.selector import format_tag
 from karnak.runtime.decode import decode_dataset
@@ -22,10 +23,11 @@ from karnak.runtime.encoding import (
     UnreadableInstance,
     encoding_of,
     leaf,
+    stored,
     stored_leaf,
 )
 from karnak.runtime.repertoire import Repertoire
-from karnak.runtime.text import text_of
+from karnak.runtime.text import count_of, text_of
 from karnak.version import VERSION
 
 IMPLEMENTATION_CLASS_UID = "2.25.302604139174512206284730158291471390912"
@@ -80,6 +82,35 @@ class Instance:
         """
         element = stored_leaf(self.dataset, tag)
         return None if element is None else text_of(element, encoding_of(self.transfer_syntax_uid), self.repertoire)
+
+    def has(self, tag: int) -> bool:
+        """Tell whether the root dataset has an element, whatever its VR or value."""
+        return tag in self.dataset
+
+    def count(self, tag: int) -> int:
+        """How many values or items a root element has; 0 where it is absent or empty.
+
+        Raises:
+            TextError: its bytes are no characters of the instance's character set.
+        """
+        if tag not in self.dataset:
+            return 0
+        element = stored(self.dataset, tag)
+        if not isinstance(element, RawDataElement):
+            return len(element.value)
+        return count_of(element, encoding_of(self.transfer_syntax_uid), self.repertoire)
+
+    def has_anywhere(self, tag: int) -> bool:
+        """Tell whether the root dataset or an item at any depth has an element."""
+        return _contains(self.dataset, tag)
+
+
+def _contains(dataset: Dataset, tag: int) -> bool:
+    if tag in dataset:
+        return True
+    elements = [stored(dataset, other) for other in list(dataset.keys())]
+    sequences = [element for element in elements if not isinstance(element, RawDataElement)]
+    return any(_contains(item, tag) for element in sequences for item in element.value)
 
 
 def repertoire_of(dataset: Dataset, inherited: Repertoire) -> Repertoire:

@@ -2,7 +2,7 @@
 
 from pydicom import Dataset
 
-from karnak.ir.selector import is_private
+from karnak.ir.selector import is_private, is_private_creator
 from karnak.runtime.encoding import stored_leaf
 
 
@@ -13,6 +13,16 @@ def creator_tag(tag: int) -> int:
         tag: 32-bit tag (gggg,xxee) with gggg odd and xx from 10 to FF.
     """
     return tag & 0xFFFF0000 | tag >> 8 & 0xFF
+
+
+def reserves_block(dataset: Dataset, tag: int) -> bool:
+    """Tell whether an element is a private creator; a sequence at such a tag reserves nothing.
+
+    Args:
+        dataset: the dataset that holds the element.
+        tag: its 32-bit tag.
+    """
+    return is_private_creator(tag) and stored_leaf(dataset, tag) is not None
 
 
 def creator_of(dataset: Dataset, tag: int) -> str | None:

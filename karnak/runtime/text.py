@@ -57,6 +57,15 @@ def text_of(element: RawDataElement, encoding: Encoding, repertoire: Repertoire)
     return "\\".join(values_of(element, encoding, repertoire)) or None
 
 
+def count_of(element: RawDataElement, encoding: Encoding, repertoire: Repertoire) -> int:
+    """How many values an element has; 1 for a value that is neither text nor numbers.
+
+    Raises:
+        TextError: its bytes are no characters of the repertoire.
+    """
+    return len(values_of(element, encoding, repertoire)) or int(bool(element.value))
+
+
 def _numbers(value: bytes, code: str, encoding: Encoding) -> tuple[float, ...]:
     count = len(value) // struct.calcsize(code)
     return struct.unpack_from(f"{encoding.order}{count}{code}", value)
