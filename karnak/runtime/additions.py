@@ -1,12 +1,60 @@
 """Elements that rules add at the root, computed from the original (the language page, sections 2 and 3.4)."""
 
-from karnak.ir.profile import AddElement, AddPrivateElement
+from collections.abc import Iterable
+
+from karnak.errors import KarnakError
+from karnak.ir.profile import AddElement, AddPrivateElement, Rule
 from karnak.ir.selector import format_tag
 from karnak.runtime.encoding import RawDataset
+from karnak.runtime.outcome import Change
 from karnak.runtime.part10 import Instance
 from karnak.runtime.private_blocks import block_is_used, creator_of, creator_tag
+from karnak.runtime.rejection import Rejected, named
 from karnak.runtime.values import Surroundings, ValueRefused, encode_text, encode_value
 from karnak.standard.iods import has_attribute
+
+
+def add_all(
+    rules: Iterable[Rule],
+    asked_for: Iterable[tuple[Rule, AddElement]],
+    instance: Instance,
+    output: RawDataset,
+    around: Surroundings,
+) -> tuple[list[Change], list[str]]:
+    """Add what rules and their expressions ask for.
+
+    Args:
+        rules: those whose guard holds, in profile order.
+        asked_for: what `Add(...)` in expressions asked for, in the order of the elements they were asked about.
+        instance: the original.
+        output: where to add.
+        around: how to write values.
+
+    Returns:
+        What was added, and sentences about what was not.
+
+    Raises:
+        Rejected: something cannot be added without error.
+    """
+    changes: list[Change] = []
+    warnings: list[str] = []
+    wanted: list[tuple[Rule, AddElement | AddPrivateElement, bool]] = [
+        (rule, rule.effect, True) for rule in rules if isinstance(rule.effect, AddElement | AddPrivateElement)
+    ]
+    wanted += [(rule, addition, False) for rule, addition in asked_for]
+    for rule, addition, checked_by_iod in wanted:
+        try:
+            if isinstance(addition, AddElement):
+                refusal = add_element(addition, instance, output, around, checked_by_iod)
+            else:
+                refusal = add_private_element(addition, instance, output, around)
+        except KarnakError as error:
+            raise Rejected(f"{named(rule)} at {format_tag(addition.tag)}: {error}") from None
+        if refusal is None:
+            changes.append(Change(format_tag(addition.tag), "add", rule.name, rule.span.line))
+        elif refusal:
+            warnings.append(f"{named(rule)} adds nothing: {refusal}")
+    return changes, warnings
 
 
 def add_element(
@@ -29,7 +77,7 @@ def add_element(
         TextError: the instance's character set cannot write the value.
     """
     tag = addition.tag
-    if tag in instance.dataset or tag in output:
+    if instance.has(tag) or tag in output:
         return ""
     if checked_by_iod:
         allowed = has_attribute(instance.sop_class_uid, tag)
@@ -61,7 +109,7 @@ def add_private_element(
     """
     tag = addition.tag
     reserved = creator_tag(tag)
-    if tag in instance.dataset or tag in output:
+    if instance.has(tag) or tag in output:
         return ""
     owner = creator_of(instance.dataset, tag) or creator_of(output, tag)
     if owner is not None and owner != addition.creator:

@@ -7,18 +7,21 @@ language page, section 6.
 
 from datetime import UTC, datetime
 
-from karnak.ir.selector import format_tag
-from karnak.runtime.encoding import ItemSequence, RawDataset, sequence
-from karnak.runtime.interpret import Deeds, Interpretation, Rejected
+from pydicom.dataelem import DataElement, RawDataElement
+
+from karnak.runtime.deeds import Deeds
+from karnak.runtime.encoding import Encoding, ItemSequence, RawDataset, sequence
 from karnak.runtime.keys import Project
-from karnak.runtime.outcome import Change
 from karnak.runtime.program import Program
+from karnak.runtime.rejection import Rejected
 from karnak.runtime.repertoire import Repertoire, TextError
 from karnak.runtime.values import ValueRefused, encode_text
 from karnak.standard.codes import DEIDENTIFICATION_METHODS, OPTION_CODES, SCHEME
 from karnak.standard.confidentiality import Option
 from karnak.version import VERSION
 
+INSTANCE_CREATION_DATE = 0x00080012
+INSTANCE_CREATION_TIME = 0x00080013
 DEIDENTIFICATION_METHOD_CODE_SEQUENCE = 0x00120064
 # ClinicalTrialSubjectReadingID, ...ProtocolEthicsCommitteeName, ...ProtocolEthicsCommitteeApprovalNumber.
 _REMOVED = (0x00120042, 0x00120081, 0x00120082)
@@ -27,26 +30,36 @@ _BASIC_PROFILE = "113100"
 
 
 def always_set(
-    interpretation: Interpretation, program: Program, project: Project, pseudonym: str, now: datetime
-) -> None:
-    """Set the attributes of a de-identified instance.
+    deeds: Deeds,
+    program: Program,
+    project: Project,
+    pseudonym: str,
+    now: datetime,
+    encoding: Encoding,
+    repertoire: Repertoire,
+) -> tuple[dict[int, RawDataElement | DataElement], tuple[int, ...]]:
+    """Make the attributes of a de-identified instance.
 
     Args:
-        interpretation: what the rules made; changed in place.
+        deeds: what the rules did.
         program: gives the profile's name, version and digest.
         project: gives the sponsor's name and the new PatientID.
         pseudonym: the patient's pseudonym, 1 to 64 characters without backslash and control characters.
         now: the time of de-identification, with its zone.
+        encoding: how the output is encoded.
+        repertoire: the characters that the output can hold.
+
+    Returns:
+        The elements to set, by tag, and the tags of those to remove.
 
     Raises:
         Rejected: a value cannot be written in the instance's character set, or is no legal value.
     """
     utc = now.astimezone(UTC)
-    deeds = interpretation.deeds
     profile = program.profile
     texts: dict[int, tuple[str, str]] = {
-        0x00080012: ("DA", f"{utc:%Y%m%d}"),
-        0x00080013: ("TM", f"{utc:%H%M%S.%f}"),
+        INSTANCE_CREATION_DATE: ("DA", f"{utc:%Y%m%d}"),
+        INSTANCE_CREATION_TIME: ("TM", f"{utc:%H%M%S.%f}"),
         0x00100010: ("PN", pseudonym),
         0x00100020: ("LO", project.patient_id(pseudonym)),
         0x00120010: ("LO", project.name),
@@ -59,24 +72,22 @@ def always_set(
         0x00280303: ("CS", _longitudinal(deeds)),
     }
     method = (f"Karnak {VERSION}", f"{profile.name} {profile.version}".strip(), program.digest)
-    dataset = interpretation.dataset
-    repertoire = interpretation.around.output_repertoire
+    _check(pseudonym, "the pseudonym")
+    _check(project.name, "the project's name")
+    for part in method[1:]:
+        _check(part, "the profile's name and version")
+    elements: dict[int, RawDataElement | DataElement] = {}
     try:
-        _check(pseudonym, "the pseudonym")
-        _check(project.name, "the project's name")
-        for part in method[1:]:
-            _check(part, "the profile's name and version")
         for tag, (vr, text) in texts.items():
-            dataset.put(encode_text(tag, vr, text, repertoire))
-        dataset.put(encode_text(0x00120063, "LO", "\\".join(filter(None, method)), repertoire))
+            elements[tag] = encode_text(tag, vr, text, repertoire)
+        elements[0x00120063] = encode_text(0x00120063, "LO", "\\".join(filter(None, method)), repertoire)
     except (TextError, ValueRefused) as error:
         raise Rejected(f"the attributes that de-identification sets cannot be written: {error}") from None
-    for tag in _REMOVED:
-        if tag in dataset:
-            del dataset[tag]
-    _set_method_codes(dataset, _codes(deeds), interpretation)
-    tags = sorted([*texts, 0x00120063, DEIDENTIFICATION_METHOD_CODE_SEQUENCE])
-    interpretation.changes += [Change(format_tag(tag), "set", None, 0) for tag in tags]
+    codes = _codes(deeds)
+    if not codes:
+        return elements, (*_REMOVED, DEIDENTIFICATION_METHOD_CODE_SEQUENCE)
+    elements[DEIDENTIFICATION_METHOD_CODE_SEQUENCE] = _method_codes(codes, encoding)
+    return elements, _REMOVED
 
 
 def _check(text: str, what: str) -> None:
@@ -105,10 +116,7 @@ def _codes(deeds: Deeds) -> list[str]:
     return sorted(codes)
 
 
-def _set_method_codes(dataset: RawDataset, codes: list[str], interpretation: Interpretation) -> None:
-    if not codes:
-        dataset.pop(DEIDENTIFICATION_METHOD_CODE_SEQUENCE, None)
-        return
+def _method_codes(codes: list[str], encoding: Encoding) -> DataElement:
     items: list[RawDataset] = []
     plain = Repertoire()
     for code in codes:
@@ -118,5 +126,4 @@ def _set_method_codes(dataset: RawDataset, codes: list[str], interpretation: Int
         item.put(encode_text(0x00080104, "LO", DEIDENTIFICATION_METHODS[code], plain))
         item.is_undefined_length_sequence_item = False
         items.append(item)
-    made = ItemSequence(items, "SQ", False, interpretation.around.encoding)
-    dataset.put(sequence(DEIDENTIFICATION_METHOD_CODE_SEQUENCE, made))
+    return sequence(DEIDENTIFICATION_METHOD_CODE_SEQUENCE, ItemSequence(items, "SQ", False, encoding))

@@ -8,12 +8,14 @@ from datetime import datetime
 from typing import Literal
 
 from karnak.errors import KarnakError
+from karnak.ir.selector import format_tag
 from karnak.runtime.always_set import always_set
-from karnak.runtime.interpret import Excluded, Interpretation, Rejected, interpret
+from karnak.runtime.interpret import Interpretation, interpret
 from karnak.runtime.keys import Project
-from karnak.runtime.outcome import Outcome, Status
+from karnak.runtime.outcome import Change, Outcome, Status
 from karnak.runtime.part10 import Instance, read_instance, write_part10
 from karnak.runtime.program import Program
+from karnak.runtime.rejection import Excluded, Rejected
 
 Mode = Literal["deid", "morph"]
 _SOP_INSTANCE_UID = 0x00080018
@@ -58,7 +60,7 @@ def deidentify(
         if mode == "deid":
             if not pseudonym or not pseudonym.strip():
                 raise Rejected("there is no pseudonym for this patient")
-            always_set(interpretation, program, project, pseudonym, now)
+            _set_always(interpretation, program, project, pseudonym, now)
         return _forwarded(instance, interpretation)
     except Excluded as reason:
         return Outcome.excluded(str(reason), sop_class_uid)
@@ -67,6 +69,21 @@ def deidentify(
     except Exception as error:
         # The text of a foreign exception may hold a value; its type does not.
         return Outcome.rejected(f"an internal error of type {type(error).__name__}", sop_class_uid)
+
+
+def _set_always(
+    interpretation: Interpretation, program: Program, project: Project, pseudonym: str, now: datetime
+) -> None:
+    """Set and remove what de-identification always sets and removes."""
+    around = interpretation.around
+    elements, removed = always_set(
+        interpretation.deeds, program, project, pseudonym, now, around.encoding, around.output_repertoire
+    )
+    for element in elements.values():
+        interpretation.dataset.put(element)
+    for tag in removed:
+        interpretation.dataset.pop(tag, None)
+    interpretation.changes += [Change(format_tag(tag), "set", None, 0) for tag in sorted(elements)]
 
 
 def _forwarded(instance: Instance, interpretation: Interpretation) -> Outcome:

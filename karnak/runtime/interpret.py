@@ -15,7 +15,6 @@ from karnak.ir.profile import (
     DATE_VRS,
     Action,
     AddElement,
-    AddPrivateElement,
     Apply,
     BasicProfile,
     Evaluate,
@@ -25,12 +24,13 @@ from karnak.ir.profile import (
     ShiftRange,
     TruncateDate,
 )
-from karnak.ir.selector import ElementKey, format_tag, is_private
+from karnak.ir.selector import ElementKey, format_tag
 from karnak.runtime import values
-from karnak.runtime.additions import add_element, add_private_element
+from karnak.runtime.additions import add_all
 from karnak.runtime.basic import Shifted, basic_action
 from karnak.runtime.dates import Amount
 from karnak.runtime.decision import VERBS, Decision, Verb
+from karnak.runtime.deeds import Deeds
 from karnak.runtime.dummies import CONTENT_SEQUENCE, content_items
 from karnak.runtime.encoding import (
     TRAILING_PADDING,
@@ -48,44 +48,15 @@ from karnak.runtime.outcome import Change
 from karnak.runtime.part10 import Instance, repertoire_of
 from karnak.runtime.private_blocks import block_is_used, creator_of, reserves_block
 from karnak.runtime.program import Program
+from karnak.runtime.rejection import Excluded, Rejected, named
 from karnak.runtime.repertoire import Repertoire
 from karnak.runtime.text import text_of
 from karnak.runtime.transform import carry_out
 from karnak.runtime.values import Surroundings
 from karnak.standard.confidentiality import Option, table
-from karnak.standard.safe_private import is_safe
 
 PATIENT_ID = 0x00100020
 _MODIFIED_DATES = ShiftRange(0, 365, 0, 86400)
-
-
-class Excluded(KarnakError):
-    """The profile asks not to send this instance."""
-
-
-class Rejected(KarnakError):
-    """The instance cannot be processed without error; the message holds no value."""
-
-
-@dataclass(slots=True)
-class Deeds:
-    """What was really done to an instance, for the attributes that say so.
-
-    Attributes:
-        basic: the basic profile applied.
-        options: its options that applied.
-        dates_moved: a rule shifted or truncated a date or time.
-        dates_lost: a date or time was removed, emptied or replaced by a dummy.
-        private_kept: a rule kept a private element.
-        private_unsafe: one of them is not known to be safe (PS3.15 table E.3.10-1).
-    """
-
-    basic: bool = False
-    options: frozenset[Option] = frozenset()
-    dates_moved: bool = False
-    dates_lost: bool = False
-    private_kept: bool = False
-    private_unsafe: bool = False
 
 
 @dataclass(slots=True)
@@ -157,7 +128,7 @@ class _Run:
         try:
             return condition_holds(rule.guard, self.instance)
         except KarnakError as error:
-            raise Rejected(f"the condition of {_named(rule)} cannot be evaluated: {error}") from None
+            raise Rejected(f"the condition of {named(rule)} cannot be evaluated: {error}") from None
 
     def run(self) -> Interpretation:
         deeds = self.result.deeds
@@ -173,8 +144,11 @@ class _Run:
             repertoire=repertoire_of(source, Repertoire()),
             output_repertoire=repertoire_of(output, Repertoire()),
         )
-        self.add()
+        holding = [rule for rule, holds in zip(self.rules, self.guards, strict=True) if holds]
+        changes, warnings = add_all(holding, self.asked_for, self.instance, output, self.result.around)
         self.settle_creators(source, output, _Place(), everything, self.around)
+        self.result.changes += changes
+        self.result.warnings += warnings
         return self.result
 
     def walk(self, source: Dataset, place: _Place, context: _Context, around: Surroundings) -> RawDataset:
@@ -265,7 +239,7 @@ class _Run:
                 self.asked_for.append((rule, addition))
             elif decision is not None:
                 if decision.verb is Verb.EXCLUDE:
-                    raise Excluded(f"{_named(rule)} excludes this instance")
+                    raise Excluded(f"{named(rule)} excludes this instance")
                 return index, replace(decision, rule=rule)
         return None, context.inherited
 
@@ -330,36 +304,7 @@ class _Run:
         except ValueError:
             raise Rejected(f"shift_by_tag finds no whole number in {format_tag(tag)}") from None
 
-    # --- additions and private creators -------------------------------------------------
-
-    def add(self) -> None:
-        """Add what rules ask for, computed from the original, after everything else (section 3.4)."""
-        result = self.result
-        for rule, holds in zip(self.rules, self.guards, strict=True):
-            effect = rule.effect
-            if not holds:
-                continue
-            if isinstance(effect, AddElement):
-                self.add_one(rule, effect, checked_by_iod=True)
-            elif isinstance(effect, AddPrivateElement):
-                self.report(rule, effect.tag, add_private_element(effect, self.instance, result.dataset, result.around))
-        for rule, addition in self.asked_for:
-            self.add_one(rule, addition, checked_by_iod=False)
-
-    def add_one(self, rule: Rule, addition: AddElement, *, checked_by_iod: bool) -> None:
-        result = self.result
-        try:
-            refusal = add_element(addition, self.instance, result.dataset, result.around, checked_by_iod)
-        except KarnakError as error:
-            raise Rejected(f"{_named(rule)} at {format_tag(addition.tag)}: {error}") from None
-        self.report(rule, addition.tag, refusal)
-
-    def report(self, rule: Rule, tag: int, refusal: str | None) -> None:
-        """Note an addition, or warn why there was none."""
-        if refusal is None:
-            self.result.changes.append(Change(format_tag(tag), Verb.ADD, rule.name, rule.span.line))
-        elif refusal:
-            self.result.warnings.append(f"{_named(rule)} adds nothing: {refusal}")
+    # --- private creators ---------------------------------------------------------------
 
     def settle_creators(
         self, source: Dataset, output: RawDataset, place: _Place, context: _Context, around: Surroundings
@@ -386,13 +331,7 @@ class _Run:
         """Note what was decided, for the report and for the attributes that say what was done."""
         if decision is None:
             return
-        deeds = self.result.deeds
-        if vr in ("DA", "DT", "TM"):
-            deeds.dates_moved |= decision.verb in (Verb.SHIFT, Verb.TRUNCATE)
-            deeds.dates_lost |= decision.verb in (Verb.REMOVE, Verb.EMPTY, Verb.DUMMY, Verb.REPLACE)
-        if decision.verb is Verb.KEEP and is_private(key.tag):
-            deeds.private_kept = True
-            deeds.private_unsafe |= key.creator is None or not is_safe(key.creator, key.tag)
+        self.result.deeds.note(key, vr, decision)
         rule = decision.rule
         name, line = (rule.name, rule.span.line) if rule else (None, 0)
         self.result.changes.append(Change(place.shown + format_tag(key.tag), decision.verb, name, line))
@@ -416,7 +355,3 @@ def _replaces_content(decision: Decision | None, key: ElementKey) -> bool:
     if decision is None or decision.rule is None or key.tag != CONTENT_SEQUENCE:
         return False
     return decision.verb is Verb.DUMMY and isinstance(decision.rule.effect, BasicProfile)
-
-
-def _named(rule: Rule) -> str:
-    return f"rule {rule.name!r} (line {rule.span.line})"
