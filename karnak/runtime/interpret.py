@@ -194,6 +194,8 @@ class _Run:
         index, decision = self.decide(path, "SQ", None, context, around)
         self.note(place, key, "SQ", decision)
         if index is not None and _replaces_content(decision, key):
+            # The items are still asked: a rule may exclude the instance for what is in them.
+            self.items(key, element.value, place, _Context(index, decision), around)
             output.put(sequence(key.tag, content_items(element.value.encoding)))
         elif decision is None or decision.verb not in (Verb.REMOVE, Verb.EMPTY):
             inner = context if index is None else _Context(index, decision)
