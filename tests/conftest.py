@@ -2,6 +2,7 @@
 
 import os
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 # Machines that run the tests are slow and busy: time is never a reason to fail.
@@ -9,3 +10,12 @@ _calm = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], pr
 settings.register_profile("default-calm", _calm)
 settings.register_profile("ci", _calm, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "default-calm")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what a test hands on as the property "parity": what came of the cases that it counted."""
+    reports = (report for found in terminalreporter.stats.values() for report in found)
+    texts = {text for report in reports for name, text in getattr(report, "user_properties", ()) if name == "parity"}
+    for text in texts:
+        terminalreporter.section("parity with the reference engine")
+        terminalreporter.write_line(str(text))

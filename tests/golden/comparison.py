@@ -24,6 +24,27 @@ CODE_TAGS = frozenset({
 REGISTERED = "1.2.840.10008."
 DERIVED = "2.25."
 DUMMIES = frozenset({"UNKNOWN", "0", 0})
+ENUMERATED_DUMMIES = {"0040A130": "POINT"}
+"""Dummies of attributes that have enumerated values (PS3.3 C.10.10)."""
+CONTENT_SEQUENCE = "0040A730"
+DUMMY_CONTENT: tuple[Elements, ...] = (
+    {
+        "0040A010": Element("CS", ("CONTAINS",)),
+        "0040A040": Element("CS", ("TEXT",)),
+        "0040A043": Element(
+            "SQ",
+            items=(
+                {
+                    "00080100": Element("SH", ("121106",)),
+                    "00080102": Element("SH", ("DCM",)),
+                    "00080104": Element("LO", ("Comment",)),
+                },
+            ),
+        ),
+        "0040A160": Element("UT", ("UNKNOWN",)),
+    },
+)
+"""What stands for the content of a document: one comment that says nothing."""
 
 
 class Kind(StrEnum):
@@ -89,6 +110,14 @@ class Difference:
     @property
     def nested(self) -> bool:
         return len(self.tags) > 1
+
+    @property
+    def in_dummy_content(self) -> bool:
+        """Tell whether the place lies in, or is, a document's content of which we left the dummy alone."""
+        if self.tags[0] != CONTENT_SEQUENCE:
+            return False
+        content = self.scene.ours.get(CONTENT_SEQUENCE)
+        return content is not None and content.items == DUMMY_CONTENT
 
     @property
     def vr(self) -> str:
@@ -196,12 +225,15 @@ def kept(difference: Difference) -> frozenset[object]:
     the root's date, what a date rule makes of itself (the first of a month without its day).
     """
     ours, source = difference.ours, difference.source
-    if ours is None or source is None or difference.kind is Kind.VR or _creator_of_kept_block(difference):
+    if ours is None or source is None or difference.kind is Kind.VR or difference.in_dummy_content:
+        return frozenset()
+    if _creator_of_kept_block(difference):
         return frozenset()
     hashed = difference.reference is not None and is_hash(difference.reference)
     if hashed and difference.nested and difference.tag in CODE_TAGS:
         return frozenset()
-    survivors = (_content(ours, difference.scene.zone) & _content(source, difference.scene.zone)) - DUMMIES
+    survivors = _content(ours, difference.scene.zone) & _content(source, difference.scene.zone)
+    survivors -= {*DUMMIES, ENUMERATED_DUMMIES.get(difference.tag)}
     if difference.reference is not None:
         survivors -= _content(difference.reference, difference.scene.zone)
     if hashed:

@@ -19,7 +19,7 @@ from tests.golden.comparison import Difference, Kind
 from tests.golden.predicates import PREDICATES
 
 FILE = Path(__file__).with_name("divergences.yml")
-CAUSE = re.compile(r"(§\d.*|defect:? .+)")
+CAUSE = re.compile(r"(§\d.*|defect: .+|conformance: .+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,8 @@ class Pattern:
 
     Attributes:
         id: its name in the summary.
-        cause: "§..." names a clause of the language page, "defect ..." a defect of the reference engine.
+        cause: "§..." names a clause of the language page, "defect: ..." a defect of the reference engine,
+            "conformance: ..." what the standard's own validator finds wrong with the plain answer.
         reason: what happens there and what happens here.
         profiles: globs on "folder/name"; empty for all.
         modes: "deid", "morph"; empty for both.
@@ -39,6 +40,7 @@ class Pattern:
         nesting: "root", "nested" or "any".
         kinds: ways to differ; empty for all.
         when: predicates that all have to hold.
+        declaration: it is about attributes that say what was done, not about the patient's data.
     """
 
     id: str
@@ -52,9 +54,10 @@ class Pattern:
     nesting: str = "any"
     kinds: tuple[str, ...] = ()
     when: tuple[str, ...] = ()
+    declaration: bool = False
 
     def __post_init__(self) -> None:
-        assert CAUSE.fullmatch(self.cause), f"{self.id}: a cause is '§clause' or 'defect name'"
+        assert CAUSE.fullmatch(self.cause), f"{self.id}: a cause names a clause, a defect or a conformance problem"
         assert self.nesting in {"root", "nested", "any"}, self.id
         assert set(self.kinds) <= set(Kind), self.id
         assert set(self.when) <= set(PREDICATES), f"{self.id}: unknown predicate"
@@ -103,7 +106,7 @@ class ResultPattern:
     repaired_twin: bool = False
 
     def __post_init__(self) -> None:
-        assert CAUSE.fullmatch(self.cause), f"{self.id}: a cause is '§clause' or 'defect name'"
+        assert CAUSE.fullmatch(self.cause), f"{self.id}: a cause names a clause, a defect or a conformance problem"
         assert self.ours in {"forwarded", "excluded", "rejected"}, self.id
         assert bool(self.because) == (self.ours != "forwarded"), f"{self.id}: say why we do not forward"
 
@@ -155,6 +158,10 @@ class Refusal:
     codes: tuple[str, ...]
     cause: str
     reason: str
+
+    def __post_init__(self) -> None:
+        assert self.codes, f"{self.profile}: name the errors"
+        assert CAUSE.fullmatch(self.cause), f"{self.profile}: a cause names a clause, a defect or a conformance problem"
 
 
 @dataclass(frozen=True, slots=True)

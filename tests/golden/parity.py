@@ -42,6 +42,7 @@ class Tally:
 
     Attributes:
         equal: names of cases without any difference.
+        declared: names of cases that differ only in attributes that say what was done.
         diverging: names of cases whose every difference has a listed cause.
         causes: how often each cause was met.
         refused: names of cases whose profile is refused, as listed.
@@ -51,6 +52,7 @@ class Tally:
     """
 
     equal: list[str] = field(default_factory=list)
+    declared: list[str] = field(default_factory=list)
     diverging: list[str] = field(default_factory=list)
     causes: Counter[str] = field(default_factory=Counter)
     refused: list[str] = field(default_factory=list)
@@ -61,6 +63,7 @@ class Tally:
     def add(self, other: "Tally") -> None:
         """Join what came of other cases."""
         self.equal += other.equal
+        self.declared += other.declared
         self.diverging += other.diverging
         self.causes += other.causes
         self.refused += other.refused
@@ -92,7 +95,7 @@ def run_profile(profile: str, listed: Divergences) -> Tally:
             return Tally(waiting=names)
         refusal = next((entry for entry in listed.refusals if entry.profile == profile), None)
         if refusal is not None and set(refusal.codes) == codes:
-            return Tally(refused=names, causes=Counter({f"refused {profile}": len(names)}))
+            return Tally(refused=names)
         return Tally(unexplained=[f"{profile} is refused for {', '.join(sorted(codes))}, which is not listed"])
     return _run_cases(_compile(profile), group, listed)
 
@@ -147,10 +150,11 @@ def judge(case: Case, outcome: Outcome, program: Program, listed: Divergences, *
                 break
         else:
             tally.unexplained.append(f"{case.name}: [{decider.name}] {difference}")
-    if tally.causes and not tally.unexplained and not tally.leaks:
-        tally.diverging.append(case.name)
-    elif not tally.unexplained and not tally.leaks:
-        tally.equal.append(case.name)
+    if tally.unexplained or tally.leaks:
+        return tally
+    declarations = {entry.id for entry in listed.differences if entry.declaration}
+    fate = tally.equal if not tally.causes else tally.declared if set(tally.causes) <= declarations else tally.diverging
+    fate.append(case.name)
     return tally
 
 

@@ -1,10 +1,11 @@
 """The closed vocabulary in which divergences.yml speaks of values: each word is one question about a difference."""
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 
 from karnak.ir.selector import is_private_creator
-from tests.golden.comparison import CODE_TAGS, DERIVED, REGISTERED, Difference, is_hash
+from tests.golden.comparison import CODE_TAGS, DERIVED, ENUMERATED_DUMMIES, REGISTERED, Difference, is_hash
 from tests.golden.dataset_form import NUMBERS, Element
 from tests.golden.instants import DATE_VRS, cut_to, instant, instants, offset_in
 
@@ -26,6 +27,10 @@ def _dummy(element: Element | None) -> bool:
         return element.blob.data.rstrip(b" \0") == b"UNKNOWN" if element.vr == "UN" else element.blob.zero
     constant: str | int = "0" if element.vr in ZERO_TEXT else 0 if element.vr in NUMBERS else "UNKNOWN"
     return all(value == constant for value in element.values)
+
+
+def _text(element: Element | None) -> str:
+    return "\\".join(map(str, element.values)) if element is not None else ""
 
 
 def _empty(element: Element | None) -> bool:
@@ -148,11 +153,14 @@ def source_unreadable_date(difference: Difference) -> bool:
 
 @_predicate
 def ours_by_the_rule(difference: Difference) -> bool:
-    """Each value of ours is what the deciding date rule makes of the source's value at its place."""
-    rule, ours, source = difference.rule, difference.ours, difference.source
-    if rule is None or ours is None or source is None or ours.empty:
+    """Each value of ours is what the deciding date rule makes of the source's; none is left where one can't be read."""
+    rule, source = difference.rule, difference.source
+    if rule is None or source is None or source.empty:
         return False
-    return ours.values == tuple(rule.applied(source.vr, str(value)) for value in source.values)
+    made = tuple(rule.applied(source.vr, str(value)) for value in source.values)
+    if None in made:
+        return ours_without_value(difference)
+    return difference.ours is not None and difference.ours.values == made
 
 
 @_predicate
@@ -178,6 +186,37 @@ def root_value_in_reference(difference: Difference) -> bool:
     """The reference engine put into an item what it made of the root's element of the same tag."""
     at_root = difference.scene.reference.get(difference.tag)
     return difference.nested and difference.reference is not None and difference.reference == at_root
+
+
+@_predicate
+def made_of_own_value(difference: Difference) -> bool:
+    """Ours is the reference engine's text with the element's own value where it put the root's."""
+    at_root = difference.scene.source.get(difference.tag)
+    reference, ours, own = _text(difference.reference), _text(difference.ours), _text(difference.source)
+    return difference.nested and ours != "" and reference.replace(_text(at_root) or "null", own, 1) == ours
+
+
+@_predicate
+def dummy_content(difference: Difference) -> bool:
+    """We left nothing of a document's content but one comment that says nothing."""
+    return difference.in_dummy_content
+
+
+@_predicate
+def enumerated_dummy(difference: Difference) -> bool:
+    """We put the dummy that the attribute's enumerated values have room for; the reference engine put UNKNOWN."""
+    ours = difference.ours
+    return (
+        ours is not None
+        and _dummy(difference.reference)
+        and ours.values == (ENUMERATED_DUMMIES.get(difference.tag, ""),)
+    )
+
+
+@_predicate
+def reference_impossible_age(difference: Difference) -> bool:
+    """The reference engine's age is none (PS3.5 6.2: three digits and a unit)."""
+    return re.fullmatch(r"\d{3}[DWMY]", _text(difference.reference)) is None
 
 
 @_predicate

@@ -38,13 +38,18 @@ def test_every_difference_has_a_listed_cause(
     with subtests.test("every listed cause occurs"):
         assert [name for name in listed.names if not whole.causes[name]] == []
     with subtests.test("every case is counted once"):
-        counted = [*whole.equal, *whole.diverging, *whole.refused, *whole.waiting]
+        counted = [*whole.equal, *whole.declared, *whole.diverging, *whole.refused, *whole.waiting]
         assert sorted(counted) == sorted(case.name for case in cases())
 
 
 def summary(whole: Tally) -> str:
     """Write what came of all cases, for the end of the test run."""
-    fates = {"equal": whole.equal, "with differences of listed causes": whole.diverging}
-    fates |= {"refused at compile time": whole.refused, "waiting": whole.waiting}
+    fates = {
+        "equal": whole.equal,
+        "equal but for attributes that say what was done": whole.declared,
+        "with other differences of listed causes": whole.diverging,
+        "refused at compile time": whole.refused,
+        "waiting": whole.waiting,
+    }
     head = "cases: " + ", ".join(f"{len(names)} {fate}" for fate, names in fates.items())
     return "\n".join([head, *(f"{count:6d}  {cause}" for cause, count in whole.causes.most_common())])
