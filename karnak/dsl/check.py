@@ -80,6 +80,11 @@ _RESULTS = {
 }
 
 
+def _example(expression: ir.Expression) -> str:
+    """How a part of an expression is shown in what to write instead."""
+    return in_few_words(expression) if isinstance(expression, ir.Call | ir.Current) else "..."
+
+
 def _literal(value: bool | int | float | str | None, span: Span) -> ir.Literal:
     kinds: dict[type, Type] = {bool: BOOL, int: INT, float: NUMBER, str: STR, type(None): NULL}
     return ir.Literal(value, kinds[type(value)], span)
@@ -234,7 +239,7 @@ class _Checker:
             return False
         if expression.type.nullable:
             default = {Kind.BOOL: "false", Kind.STR: "''"}.get(kind, "0")
-            self._may_be_null(expression, f"give a default: ({in_few_words(expression)} ?: {default})")
+            self._may_be_null(expression, f"give a default: ({_example(expression)} ?: {default})")
             return False
         return True
 
@@ -343,7 +348,7 @@ class _Checker:
                 fine = False
             elif side.type.nullable:
                 message = f"{in_few_words(side)} may be absent; then nothing is added"
-                self.findings.add("K321", message, side.span, f"give a default: ({in_few_words(side)} ?: '...')")
+                self.findings.add("K321", message, side.span, f"give a default: ({_example(side)} ?: '...')")
         return STR if fine else None
 
     def _choice(self, node: Choice, facts: Facts) -> ir.Expression | None:
@@ -416,7 +421,7 @@ class _Checker:
             self.findings.add("K311", f"{needs.words}, and this is {in_words(kind)}", expression.span, hint)
             return False
         if expression.type.nullable and not needs.null:
-            self._may_be_null(expression, f"give a default: ({in_few_words(expression)} ?: false)")
+            self._may_be_null(expression, f"give a default: ({_example(expression)} ?: false)")
             return False
         return True
 
@@ -442,6 +447,8 @@ def check_expression(
     expression = checker.check(tree, facts)
     if expression is None or not checker.result(expression):
         return None
+    if expression.type.kind is Kind.NULL:
+        findings.add("K322", "this is always null: the element never decides", expression.span)
     for part, value in constant_parts(expression, place is Place.CONDITION):
         findings.add("K322", f"this is always {str(value).lower()}", part.span)
     return expression

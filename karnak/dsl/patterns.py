@@ -62,5 +62,6 @@ def explain_replacement(pattern: str, replacement: str) -> str | None:
     groups = re2.compile(pattern).groups
     for match in _GROUP_REFERENCE.finditer(replacement):
         if match[1] and int(match[1]) > groups:
-            return f"${match[1]} is asked for, and the pattern has {groups} groups"
+            has = {0: "no group", 1: "one group"}.get(groups, f"{groups} groups")
+            return f"${match[1]} is asked for, and the pattern has {has}"
     return None

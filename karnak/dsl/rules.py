@@ -86,7 +86,7 @@ def _read_rule(shape: ElementShape, findings: Findings, has_masks: bool) -> Rule
             shape.codename.inner,
             notes=("the element is checked and right; the profile is refused so that nothing leaves without it",),
         )
-    return Rule(shape.name.text, element.codename, meaning.selector, meaning.effect, guard, shape.codename.span)
+    return Rule(shape.name.text, element.codename, meaning.selector, meaning.effect, guard, shape.place.span)
 
 
 def _check_unique(shapes: list[ElementShape], findings: Findings) -> None:

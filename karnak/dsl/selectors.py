@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from lark import Token, Transformer, v_args
-from lark.exceptions import UnexpectedInput
 
 from karnak.dsl.findings import Findings
-from karnak.dsl.grammars import parse
+from karnak.dsl.grammars import Unparsable, parse
 from karnak.dsl.nodes import PlacedText
 from karnak.ir.selector import FULL_MASK, PrivateElement, SelectorTerm, TagPath, TagPattern, Term, is_private
 from karnak.standard import dictionary
@@ -145,13 +144,13 @@ def _parse(text: PlacedText, findings: Findings) -> Sequence[Step] | None:
         return None
     try:
         steps: Sequence[Step] = parse("selector", _SelectorBuilder, text.text)
-    except UnexpectedInput:
+    except Unparsable:
         cuts = [m.start() for m in _QUOTED_OR_SLASH.finditer(text.text) if m[0] == "/"]
         starts, ends = [0, *(cut + 1 for cut in cuts)], [*cuts, len(text.text)]
         for start, end in zip(starts, ends, strict=True):
             try:
                 parse("selector", _SelectorBuilder, text.text[start:end])
-            except UnexpectedInput:
+            except Unparsable:
                 _explain(text, findings, start, end)
         return None
     return steps

@@ -10,10 +10,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from lark import Token, Transformer, v_args
-from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
 
 from karnak.dsl.findings import Findings
-from karnak.dsl.grammars import parse
+from karnak.dsl.grammars import Unparsable, parse
 from karnak.dsl.nodes import PlacedText
 from karnak.ir.expression import BinaryOperator, UnaryOperator
 
@@ -236,7 +235,9 @@ def _balanced(text: PlacedText, findings: Findings) -> bool:
         mark, at = match[0], match.start()
         place = text.at(at, at + 1)
         if mark in ("'", '"'):
-            findings.add("K303", "this quote is never closed", place, f"write {mark} at the end of the text")
+            note = "a quote inside a text is written twice; a backslash is a plain character"
+            hint = f"write {mark} at the end of the text"
+            findings.add("K303", "this quote is never closed", place, hint, notes=(note,))
             return False
         if mark in "([":
             opened.append(at)
@@ -278,6 +279,7 @@ _INSTEAD = {
     "mod": "write %",
     "is": "write ==",
 }
+_COMPARISONS = frozenset({"==", "!=", "<", "<=", ">", ">="})
 _REACHES_OUT = {
     "@": "there are no beans",
     "{": "there are no lists or maps",
@@ -307,6 +309,11 @@ def _explain(text: PlacedText, at: int, findings: Findings) -> None:
         findings.add("K315", f"{token[:40]} can't stand in an expression", place, _REACHES_OUT[head])
     elif word in _INSTEAD or head in _INSTEAD:
         findings.add("K301", f"{token[:40]} is no operator", place, _INSTEAD.get(word, _INSTEAD.get(head, "")))
+    elif word.startswith("x") and previous == "0":
+        message = "there are no hexadecimal numbers"
+        findings.add("K301", message, text.at(at - 1, rest.end()), "a tag is #Tag.Keyword or '(gggg,eeee)'")
+    elif after_value and (token in _COMPARISONS or word in _WORDS_FOR or word == "matches"):
+        findings.add("K301", f"a second comparison: {token}", place, "compare two things at a time, joined with and")
     elif after_value and (head.isalnum() or head in "'\"_"):
         findings.add("K301", f"an operator is missing before {token[:40]}", place)
     elif head == "\\":
@@ -340,14 +347,8 @@ def read_expression(text: PlacedText, findings: Findings) -> Syntax | None:
         return None
     try:
         tree: Syntax = parse("expression", _TreeBuilder, text.text)
-    except UnexpectedToken as error:
-        _explain(text, len(text.text) if error.token.type == "$END" else error.token.start_pos or 0, findings)
-        return None
-    except UnexpectedCharacters as error:
-        _explain(text, error.pos_in_stream, findings)
-        return None
-    except UnexpectedInput:
-        _explain(text, len(text.text), findings)
+    except Unparsable as error:
+        _explain(text, error.at, findings)
         return None
     if tree.depth > MAX_DEPTH:
         findings.add("K304", f"more than {MAX_DEPTH} operations are nested", text.inner, "split the rule in two")

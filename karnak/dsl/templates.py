@@ -3,11 +3,10 @@
 from typing import Any
 
 from lark import Token, Transformer, v_args
-from lark.exceptions import UnexpectedCharacters, UnexpectedInput
 
 from karnak.dsl.check import Place, check_expression
 from karnak.dsl.findings import Findings
-from karnak.dsl.grammars import parse
+from karnak.dsl.grammars import Unparsable, parse
 from karnak.dsl.nodes import Part, PlacedText
 from karnak.ir.expression import Escape, Expression, Template
 
@@ -44,12 +43,12 @@ def read_template(text: PlacedText, escape: Escape, findings: Findings) -> Templ
         return None
     try:
         pieces = parse("template", _PieceBuilder, text.text)
-    except UnexpectedCharacters as error:
-        # Only a quote without its partner stops the grammar at a character.
-        place = text.at(error.pos_in_stream, error.pos_in_stream + 1)
-        findings.add("K303", "this quote is never closed", place, "write the same quote at the end of the text")
-        return None
-    except UnexpectedInput:
+    except Unparsable as error:
+        if error.at < len(text.text):
+            # Only a quote without its partner stops the grammar before the end.
+            place = text.at(error.at, error.at + 1)
+            findings.add("K303", "this quote is never closed", place, "write the same quote at the end of the text")
+            return None
         start = text.text.rfind("{{")
         place = text.at(start, start + 2)
         findings.add("K319", "this placeholder is never closed", place, "write }} after the expression")

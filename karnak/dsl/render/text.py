@@ -53,6 +53,11 @@ def _excerpt(line: str, start: int, end: int) -> tuple[str, int, int]:
     return "".join(shown), before, max(1, marked)
 
 
+def _clean(text: str) -> str:
+    """Words of a file may stand in a sentence; control characters don't."""
+    return "".join(_cell(character)[0] for character in text)
+
+
 class _Painter:
     def __init__(self, color: bool) -> None:
         self._color = color
@@ -68,7 +73,7 @@ def _block(source: Source, span: Span, mark: str, text: str, gutter: int, paint:
     bar = paint(_DIM, "|")
     return [
         f"{paint(_DIM, str(span.line).rjust(gutter))} {bar} {shown}".rstrip(),
-        f"{' ' * gutter} {bar} {' ' * before}{paint(style, f'{mark * marked} {text}'.rstrip())}",
+        f"{' ' * gutter} {bar} {' ' * before}{paint(style, f'{mark * marked} {_clean(text)}'.rstrip())}",
     ]
 
 
@@ -82,7 +87,8 @@ def render_text(diagnostic: Diagnostic, source: Source | None, *, color: bool = 
     """
     paint, style = _Painter(color), _BOLD + _COLORS[diagnostic.severity]
     word = "" if diagnostic.severity is Severity.ERROR else f"{diagnostic.severity}: "
-    lines = [f"{paint(_BOLD, f'{diagnostic.span}:')} {paint(style, diagnostic.code)} {word}{diagnostic.message}"]
+    place = _clean(str(diagnostic.span))
+    lines = [f"{paint(_BOLD, f'{place}:')} {paint(style, diagnostic.code)} {word}{_clean(diagnostic.message)}"]
     span = diagnostic.span
     gutter = 0
     if source is not None and 0 < span.line <= source.line_count:
@@ -93,6 +99,6 @@ def render_text(diagnostic: Diagnostic, source: Source | None, *, color: bool = 
         for at, mark, text, shade in sorted(blocks, key=lambda block: block[0]):
             lines += _block(source, at, mark, text, gutter, paint, shade)
     elif diagnostic.hint:
-        lines.append(f"{' ' * gutter} {paint(_DIM, '=')} {diagnostic.hint}")
-    lines += [f"{' ' * gutter} {paint(_DIM, '=')} help: {note}" for note in diagnostic.notes]
+        lines.append(f"{' ' * gutter} {paint(_DIM, '=')} {_clean(diagnostic.hint)}")
+    lines += [f"{' ' * gutter} {paint(_DIM, '=')} help: {_clean(note)}" for note in diagnostic.notes]
     return "\n".join(lines) + "\n"
