@@ -141,7 +141,11 @@ def read_config(source: Source) -> Reading:
         config = Config.model_validate(_texts(document.root))
     except ValidationError as error:
         root = document.root
-        found = [_explain(root, details) for details in error.errors(include_url=False)]
+        mistakes = error.errors(include_url=False)
+        # A key that is misspelt is one mistake, not an unknown key and a missing one.
+        meant = {(*details["loc"][:-1], _meant(details["loc"])) for details in mistakes if _is_unknown_key(details)}
+        told = [details for details in mistakes if details["type"] != "missing" or details["loc"] not in meant]
+        found = [_explain(root, details) for details in told]
         return Reading(None, root, tuple(diagnostic for diagnostic in found if diagnostic is not None))
     return Reading(config, document.root, ())
 
@@ -179,6 +183,17 @@ class Notes:
         """Note what was found elsewhere."""
         self._found.extend(diagnostics)
 
+    def scalar(self, at: Location) -> Scalar:
+        """Find the text of a setting, which knows where each of its characters stands.
+
+        Raises:
+            KeyError: there is no text at this location.
+        """
+        node, found = _node(self._root, at)
+        if not found or not isinstance(node, Scalar):
+            raise KeyError(at)
+        return node
+
     def place(self, at: Location) -> Span:
         """Find where a part stands, or the part around it; a text without its quotes."""
         node, _ = _node(self._root, at)
@@ -199,24 +214,34 @@ def _node(root: Node, location: Location) -> tuple[Node, bool]:
     """Follow a location through the tree.
 
     Returns:
-        The node, and whether the whole location led to it.
+        The node, or the last one on the way that exists, and whether the whole location led to it.
     """
-    node, around = root, ""
+    node = root
     for step in location:
         after: Node | None = None
         if isinstance(step, int) and isinstance(node, Sequence):
             after = node.items[step]
         elif isinstance(step, str) and isinstance(node, MappingNode):
-            if around in _DISCRIMINATORS and _text_at(node, _DISCRIMINATORS[around]) == step:
-                # pydantic names the chosen kind here; in the text it is no level of its own.
-                around = ""
-                continue
             after = node.get(step)
         if after is None:
             return node, False
         node = after
-        around = step if isinstance(step, str) else around
     return node, True
+
+
+def _written(root: Node, location: Location) -> Location:
+    """Leave out of pydantic's locations what is no level of the text: the chosen kind of a destination or pseudonym."""
+    written: list[str | int] = []
+    around = ""
+    for step in location:
+        node, _ = _node(root, tuple(written))
+        key = _DISCRIMINATORS.get(around)
+        if key is not None and isinstance(node, MappingNode) and _text_at(node, key) == step:
+            around = ""
+            continue
+        written.append(step)
+        around = step if isinstance(step, str) else around
+    return tuple(written)
 
 
 def _text_at(node: MappingNode, key: str) -> str | None:
@@ -227,13 +252,13 @@ def _text_at(node: MappingNode, key: str) -> str | None:
 def _explain(root: Node, details: ErrorDetails) -> Diagnostic | None:
     location, kind, context = details["loc"], details["type"], details.get("ctx", {})
     key = str(location[-1]) if location else ""
-    node, found = _node(root, location)
+    node, found = _node(root, _written(root, location))
     if kind == "missing":
-        return finding("G102", f"`{key}` is missing here", node.span)
-    if kind == "extra_forbidden" and location:
+        return finding("G102", f"`{key}` has no value" if found else f"`{key}` is missing here", node.span)
+    if _is_unknown_key(details):
         return _unknown_key(root, location)
     if kind in ("union_tag_invalid", "union_tag_not_found"):
-        return _unknown_kind(node, str(context["discriminator"]).strip("'"), str(context.get("expected_tags", "")))
+        return _unknown_kind(node, _DISCRIMINATORS.get(key, "type"), str(context.get("expected_tags", "")))
     if kind == "literal_error":
         return _unknown_choice(node, f"`{key}`", _words(str(context["expected"])))
     if kind == "too_short":
@@ -249,12 +274,24 @@ def _explain(root: Node, details: ErrorDetails) -> Diagnostic | None:
     return finding("G103", message, node.span, hint)
 
 
-def _unknown_key(root: Node, location: Location) -> Diagnostic:
-    key = str(location[-1])
-    parent, _ = _node(root, location[:-1])
+def _is_unknown_key(details: ErrorDetails) -> bool:
+    return details["type"] == "extra_forbidden" and bool(details["loc"])
+
+
+def _known_keys(location: Location) -> tuple[str, ...]:
+    """List the settings of the section that a setting's location is in."""
     names = [step for step in location[:-1] if isinstance(step, str)]
     section = _SECTIONS.get(names[-1], Config) if names else Config
-    known = tuple(field.alias or name for name, field in section.model_fields.items())
+    return tuple(field.alias or name for name, field in section.model_fields.items())
+
+
+def _meant(location: Location) -> str:
+    return nearest(str(location[-1]), _known_keys(location)) or ""
+
+
+def _unknown_key(root: Node, location: Location) -> Diagnostic:
+    key, known = str(location[-1]), _known_keys(location)
+    parent, _ = _node(root, _written(root, location[:-1]))
     written = parent.key(key) if isinstance(parent, MappingNode) else None
     return finding(
         "G101",
@@ -265,9 +302,7 @@ def _unknown_key(root: Node, location: Location) -> Diagnostic:
     )
 
 
-def _unknown_kind(node: Node, discriminator: str, expected: str) -> Diagnostic:
-    # pydantic speaks of the field, people of the key.
-    key = "from" if discriminator == "source" else discriminator
+def _unknown_kind(node: Node, key: str, expected: str) -> Diagnostic:
     value = node.get(key) if isinstance(node, MappingNode) else None
     if value is None:
         choices = "generated, tag or csv" if key == "from" else "dicom or folder"

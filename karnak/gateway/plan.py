@@ -13,7 +13,7 @@ from typing import Literal
 from karnak.dsl.compile import compile_condition
 from karnak.dsl.diagnostics import Diagnostic, has_errors, in_order
 from karnak.dsl.findings import Findings
-from karnak.dsl.nodes import Line, Source
+from karnak.dsl.nodes import Source
 from karnak.dsl.selectors import read_tag
 from karnak.gateway.config import (
     Config,
@@ -173,7 +173,7 @@ class _Planner:
                 return CsvPseudonyms.read(self._base / chosen.file, chosen.delimiter, issuer)
             if isinstance(chosen, TagEntry):
                 findings = Findings()
-                tag = read_tag(Line(chosen.tag, self._notes.place((*at, "tag"))), findings)
+                tag = read_tag(self._notes.scalar((*at, "tag")), findings)
                 self._notes.extend(findings.all)
                 return TagPseudonym(tag, chosen.delimiter, chosen.position) if tag is not None else None
         except PseudonymError as error:
@@ -188,7 +188,7 @@ class _Planner:
     def _condition(self, entry: Entry, at: Location) -> Expression | None:
         if entry.condition is None:
             return None
-        condition, diagnostics = compile_condition(entry.condition, self._notes.place((*at, "condition")))
+        condition, diagnostics = compile_condition(self._notes.scalar((*at, "condition")))
         self._notes.extend(diagnostics)
         return condition
 
