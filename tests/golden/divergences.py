@@ -191,11 +191,7 @@ class Divergences:
     def names(self) -> list[str]:
         """The ids of everything that has to occur."""
         named = [entry.id for entry in self.differences] + [entry.id for entry in self.results]
-        return [
-            *named,
-            *(entry.id for entry in self.agreements),
-            *(f"refused {entry.profile}" for entry in self.refusals),
-        ]
+        return [*named, *(entry.id for entry in self.agreements)]
 
     @classmethod
     def load(cls, path: Path = FILE) -> Self:
