@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal, NoReturn
 
 import click
 
+from karnak.cli.app import EXIT_USAGE
 from karnak.standard.confidentiality import DEFAULT_EDITION, EDITIONS
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 SECRET_VARIABLE = "KARNAK_SECRET"
 EXIT_REJECTED = 1
-EXIT_PROFILE = 2
 # As shells have it: 128 and the number of the signal.
 EXIT_INTERRUPTED = 128 + signal.SIGINT
 EXIT_TERMINATED = 128 + signal.SIGTERM
@@ -111,7 +111,7 @@ def deid(
         mode, program.profile.default_issuer, pseudonym, pseudonym_csv, pseudonym_tag, pseudonym_generated,
         delimiter, position,
     )  # fmt: skip
-    place = None if output is None or dry_run else output_at(output, inputs)
+    place = None if output is None else output_at(output, inputs)
     if jobs is None:
         jobs = 1 if len(inputs) == 1 and inputs[0].is_file() else processors()
     work = Work(program, named, mode, pseudonyms, at or datetime.now(UTC), output_name=place.name if place else None)
@@ -124,10 +124,11 @@ def deid(
         with ExitStack() as stack:
             lines = None if report is None else stack.enter_context(Report(report, with_sources=report_sources))
             ours = [] if lines is None else [lines.path, lines.unfinished]
-            folder = None if place is None else place.folder
+            if place is not None and place.name is None:
+                ours.append(place.folder)
+            folder = None if place is None or dry_run else place.folder
             results = stack.enter_context(closing(run(work, inputs, folder, jobs=jobs, leave_out=ours)))
-            skipped = ours if place is None or place.name else [*ours, place.folder]
-            advance = stack.enter_context(progress(lambda: sum(1 for _ in walk(inputs, skipped))))
+            advance = stack.enter_context(progress(lambda: sum(1 for _ in walk(inputs, ours))))
             for result in results:
                 tally.add(result)
                 if lines is not None:
@@ -138,7 +139,8 @@ def deid(
         click.echo("interrupted: what is counted is done, nothing is half done; run it again to do the rest", err=True)
         raise SystemExit(EXIT_INTERRUPTED) from None
     except OSError as error:
-        raise click.ClickException(f"{error.strerror}: {error.filename}") from None
+        click.echo(f"karnak: {error.strerror}: {error.filename}", err=True)
+        raise SystemExit(EXIT_USAGE) from None
     if dry_run:
         show_decisions(tally, profile.name)
     show_summary(tally, dry_run=dry_run)
@@ -188,7 +190,7 @@ def _compiled(path: Path, edition: str) -> "Program":
         source, _ = open_source(path)
         for diagnostic in error.diagnostics:
             click.echo(render_text(diagnostic, source, color=sys.stderr.isatty()), err=True)
-        raise SystemExit(EXIT_PROFILE) from None
+        raise SystemExit(EXIT_USAGE) from None
 
 
 def _pseudonyms(

@@ -1,8 +1,8 @@
 """Finding the files of a batch: inputs in the order given, folders in sorted order, each folder once.
 
 The order depends on names only, so two runs over the same files number them alike. Nothing
-that was named or found is dropped silently: what is not read is yielded with the reason.
-Files are not opened here.
+that was named or found is dropped silently, but what the run itself writes: what is not
+read is yielded with the reason. Files are not opened here.
 """
 
 import os
@@ -79,8 +79,8 @@ def walk(inputs: Sequence[Path], leave_out: Collection[Path] = ()) -> Iterator[F
             try:
                 status = path.stat()
                 if (status.st_dev, status.st_ino) in ours:
-                    skipped = "written by this run"
-                elif stat.S_ISDIR(status.st_mode):
+                    continue
+                if stat.S_ISDIR(status.st_mode):
                     if (status.st_dev, status.st_ino) not in visited:
                         visited.add((status.st_dev, status.st_ino))
                         stack.extend(sorted(path.iterdir(), key=os.fsencode, reverse=True))
