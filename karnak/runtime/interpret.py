@@ -120,6 +120,8 @@ class _Run:
         self.guards = [self.guard(rule) for rule in self.rules]
         self.result = Interpretation(RawDataset(), self.around)
         self.asked_for: list[tuple[Rule, AddElement]] = []
+        # How many elements a rule other than the basic profile has decided.
+        self.spoken = 0
 
     def guard(self, rule: Rule) -> bool:
         """Evaluate a rule's condition, once, on the original root dataset."""
@@ -194,9 +196,11 @@ class _Run:
         index, decision = self.decide(path, "SQ", None, context, around)
         self.note(place, key, "SQ", decision)
         if index is not None and _replaces_content(decision, key):
-            # The items are still asked: a rule may exclude the instance for what is in them.
-            self.items(key, element.value, place, _Context(index, decision), around)
-            output.put(sequence(key.tag, content_items(element.value.encoding)))
+            # Where no rule before the basic profile speaks of the content, one dummy stands for all of it.
+            spoken = self.spoken
+            items = self.items(key, element.value, place, _Context(index, decision), around)
+            silent = self.spoken == spoken
+            output.put(sequence(key.tag, content_items(around.encoding)) if silent else items)
         elif decision is None or decision.verb not in (Verb.REMOVE, Verb.EMPTY):
             inner = context if index is None else _Context(index, decision)
             output.put(self.items(key, element.value, place, inner, around))
@@ -242,6 +246,7 @@ class _Run:
             elif decision is not None:
                 if decision.verb is Verb.EXCLUDE:
                     raise Excluded(f"{named(rule)} excludes this instance")
+                self.spoken += not isinstance(rule.effect, BasicProfile)
                 return index, replace(decision, rule=rule)
         return None, context.inherited
 
