@@ -6,7 +6,7 @@ syntax. Source: PS3.10 section 7.
 
 import struct
 import zlib
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from pydicom import Dataset
 from pydicom.dataelem import RawDataElement
@@ -116,9 +116,13 @@ def _contains(dataset: Dataset, tag: int) -> bool:
 def repertoire_of(dataset: Dataset, inherited: Repertoire) -> Repertoire:
     """The repertoire that a dataset names, or the one of the dataset around it (PS3.5 7.5.3)."""
     element = stored_leaf(dataset, SPECIFIC_CHARACTER_SET)
-    if element is None:
-        return inherited
-    terms = (element.value or b"").decode("latin-1").split("\\")
+    return inherited if element is None else repertoire_of_value(element.value or b"")
+
+
+@lru_cache(maxsize=256)
+def repertoire_of_value(value: bytes) -> Repertoire:
+    """The repertoire that a value of SpecificCharacterSet (0008,0005) names."""
+    terms = value.decode("latin-1").split("\\")
     return Repertoire(tuple(term.strip(" \0") for term in terms) if any(terms) else ())
 
 
