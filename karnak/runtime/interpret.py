@@ -25,10 +25,9 @@ from karnak.ir.profile import (
     TruncateDate,
 )
 from karnak.ir.selector import ElementKey, format_tag
-from karnak.runtime import values
 from karnak.runtime.additions import add_all
+from karnak.runtime.amounts import MODIFIED_DATES, amount_of
 from karnak.runtime.basic import Shifted, basic_action
-from karnak.runtime.dates import Amount
 from karnak.runtime.decision import VERBS, Decision, Verb
 from karnak.runtime.deeds import Deeds
 from karnak.runtime.dummies import CONTENT_SEQUENCE, content_items
@@ -56,7 +55,6 @@ from karnak.runtime.values import Surroundings
 from karnak.standard.confidentiality import Option, table
 
 PATIENT_ID = 0x00100020
-_MODIFIED_DATES = ShiftRange(0, 365, 0, 86400)
 
 
 @dataclass(slots=True)
@@ -270,7 +268,11 @@ class _Run:
                 answer = evaluate(expression, self.instance, current)
                 return answer if isinstance(answer, Decision) else None
             case Shift() | ShiftRange() | ShiftByTag():
-                return Decision(Verb.SHIFT, amount=self.amount(rule.effect, around)) if vr in DATE_VRS else None
+                return (
+                    Decision(Verb.SHIFT, amount=amount_of(rule.effect, self.instance, around))
+                    if vr in DATE_VRS
+                    else None
+                )
             case TruncateDate(part):
                 return Decision(Verb.TRUNCATE, part=part) if vr in ("DA", "DT") else None
             case _:
@@ -283,33 +285,9 @@ class _Run:
         if answer is None:
             return None
         if isinstance(answer, Shifted):
-            return Decision(Verb.SHIFT, amount=self.amount(_MODIFIED_DATES, around))
+            return Decision(Verb.SHIFT, amount=amount_of(MODIFIED_DATES, self.instance, around))
         # The items of a sequence that keeps its place for its UIDs have rows of their own (section 5).
         return Decision(VERBS[answer], own_rows=answer is Action.UID and vr == "SQ")
-
-    def amount(self, effect: Shift | ShiftRange | ShiftByTag, around: Surroundings) -> Amount:
-        """How far a date rule moves the dates of this instance."""
-        match effect:
-            case Shift(days, seconds):
-                return Amount(days, seconds)
-            case ShiftRange(min_days, max_days, min_seconds, max_seconds):
-                return values.amount_in_range(around, min_days, max_days, min_seconds, max_seconds)
-            case ShiftByTag(days_tag, seconds_tag):
-                return Amount(self.integer(days_tag), self.integer(seconds_tag))
-
-    def integer(self, tag: int | None) -> int:
-        """An amount read from the instance; 0 where the profile names no tag.
-
-        Raises:
-            Rejected: the instance has no whole number there: the real dates would stay.
-        """
-        if tag is None:
-            return 0
-        text = self.instance.text(tag)
-        try:
-            return int(text or "")
-        except ValueError:
-            raise Rejected(f"shift_by_tag finds no whole number in {format_tag(tag)}") from None
 
     # --- private creators ---------------------------------------------------------------
 
