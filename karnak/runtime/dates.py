@@ -12,10 +12,12 @@ from karnak.errors import KarnakError
 from karnak.ir.profile import DatePart
 
 # (0008,0020) 2023.11.05 and 10:11:12 are the forms of ACR-NEMA (PS3.5 6.2, notes to DA and TM).
-_DA = re.compile(r"(\d{4})(?:(\d\d)(\d\d)|\.(\d\d)\.(\d\d))")
-_TM = re.compile(r"(\d\d)(?::?(\d\d)(?::?(\d\d)(?:\.(\d{1,6}))?)?)?")
-_DT = re.compile(r"(\d{4})(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:\.(\d{1,6}))?)?)?)?)?)?([+-]\d{4})?")
-_AS = re.compile(r"(\d{1,3})([DWMY])")
+_DA = re.compile(r"(\d{4})(?:(\d\d)(\d\d)|\.(\d\d)\.(\d\d))", re.ASCII)
+_TM = re.compile(r"(\d\d)(?::?(\d\d)(?::?(\d\d)(?:\.(\d{1,6}))?)?)?", re.ASCII)
+_DT = re.compile(
+    r"(\d{4})(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:\.(\d{1,6}))?)?)?)?)?)?([+-]\d{4})?", re.ASCII
+)
+_AS = re.compile(r"(\d{1,3})([DWMY])", re.ASCII)
 _DAYS_PER_UNIT = {"D": 1, "W": 7, "M": 30, "Y": 365}
 _DAY = timedelta(days=1)
 
@@ -157,7 +159,8 @@ def _shift_age(value: str, days: int) -> str:
         raise DateError("not an AS value")
     number, unit = int(match.group(1)), match.group(2)
     # Division towards zero, so that a negative shift is the mirror of a positive one.
-    moved = number + int(days / _DAYS_PER_UNIT[unit])
+    steps = abs(days) // _DAYS_PER_UNIT[unit]
+    moved = number + (steps if days >= 0 else -steps)
     if not 0 <= moved <= 999:
         raise DateError("an age left the range 0 to 999")
     return f"{moved:03d}{unit}"
