@@ -4,7 +4,7 @@ An outcome never holds a value of the original instance outside `data`, and `dat
 where the instance may leave.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Self
 
@@ -40,7 +40,7 @@ class Outcome:
 
     Attributes:
         status: "forwarded", "excluded" or "rejected".
-        data: bytes of a Part 10 file, or None unless forwarded.
+        data: bytes of a Part 10 file, or None unless forwarded; never shown by repr.
         reason: a sentence without patient values, or None when forwarded.
         changes: what was decided, in the order of the dataset.
         warnings: sentences about what a rule asked for and could not be done, without patient values.
@@ -52,7 +52,7 @@ class Outcome:
     """
 
     status: Status
-    data: bytes | None
+    data: bytes | None = field(repr=False)
     reason: str | None
     changes: tuple[Change, ...] = ()
     warnings: tuple[str, ...] = ()
