@@ -113,11 +113,17 @@ class Difference:
 
     @property
     def in_dummy_content(self) -> bool:
-        """Tell whether the place lies in, or is, a document's content of which we left the dummy alone."""
-        if self.tags[0] != CONTENT_SEQUENCE:
-            return False
-        content = self.scene.ours.get(CONTENT_SEQUENCE)
-        return content is not None and content.items == DUMMY_CONTENT
+        """Tell whether the place lies in, or is, a part of a document's content of which we left the dummy alone."""
+        dataset: Elements = self.scene.ours
+        element: Element | None = None
+        for step in self.path:
+            if isinstance(step, int):
+                dataset = _nested(element, step)
+            else:
+                element = dataset.get(step)
+                if step == CONTENT_SEQUENCE and element is not None and element.items == DUMMY_CONTENT:
+                    return True
+        return False
 
     @property
     def vr(self) -> str:

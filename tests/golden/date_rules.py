@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from karnak.ir.profile import DatePart, Effect, Shift, ShiftByTag, ShiftRange, TruncateDate
 from karnak.runtime.keys import Project
 from tests.golden.dataset_form import Elements
-from tests.golden.instants import cut_to, offset_in
+from tests.golden.instants import cut_to, instant, offset_in
 
 _DAYS_PER_UNIT = {"D": 1, "W": 7, "M": 30, "Y": 365}
 _EPOCH = "20000101"
@@ -35,12 +35,11 @@ class DateRule:
         """What the rule makes of one value, as the language page writes it; None where it has nothing to say."""
         if vr == "AS":
             return self._aged(text)
-        if vr == "TM":
-            moved = _read(_EPOCH + text.replace(":", ""))
-            return None if moved is None else f"{moved - timedelta(seconds=self.seconds):%H%M%S.%f}"
-        moment = _read(text.replace(".", "") if vr == "DA" else text)
-        if moment is None:
+        if instant(vr, text) is None:
             return None
+        if vr == "TM":
+            return f"{_read(_EPOCH + text.replace(':', '')) - timedelta(seconds=self.seconds):%H%M%S.%f}"
+        moment = _read(text.replace(".", "") if vr == "DA" else text)
         if self.remove is not None:
             moment = moment.replace(day=1, month=moment.month if self.remove is DatePart.DAY else 1)
         elif vr == "DA":
@@ -82,11 +81,8 @@ def _integer(tag: int | None, source: Elements) -> int:
     return int(str(source[f"{tag:08X}"].values[0])) if tag is not None else 0
 
 
-def _read(text: str) -> datetime | None:
+def _read(text: str) -> datetime:
     """Read the digits of a date and time of any precision, without its offset."""
     digits, _, fraction = text.removesuffix(offset_in(text)).partition(".")
     whole = digits + "00000101000000"[len(digits) :] + (fraction or "0").ljust(6, "0")
-    try:
-        return datetime.strptime(whole, "%Y%m%d%H%M%S%f") if len(whole) == 20 else None
-    except ValueError:
-        return None
+    return datetime.strptime(whole, "%Y%m%d%H%M%S%f")

@@ -153,13 +153,14 @@ def source_unreadable_date(difference: Difference) -> bool:
 
 @_predicate
 def ours_by_the_rule(difference: Difference) -> bool:
-    """Each value of ours is what the deciding date rule makes of the source's; none is left where one can't be read."""
+    """Our values are what the deciding date rule makes of the source's; where one can't be read, none is left."""
     rule, source = difference.rule, difference.source
     if rule is None or source is None or source.empty:
         return False
     made = tuple(rule.applied(source.vr, str(value)) for value in source.values)
     if None in made:
-        return ours_without_value(difference)
+        # X, Z or D by the IOD: gone, empty or a constant; the law sees to it that nothing was kept.
+        return ours_without_value(difference) or ours_readable_date(difference)
     return difference.ours is not None and difference.ours.values == made
 
 

@@ -95,6 +95,8 @@ def test_local_times_are_read_in_the_zone_of_the_instance() -> None:
         (DateRule(remove=DatePart.MONTH_DAY), "DT", "20080822131503", "20080101131503"),
         (DateRule(remove=DatePart.DAY), "DA", "20080822", "20080801"),
         (DateRule(days=1), "DA", "20231305", None),
+        (DateRule(days=1), "DA", "202311", None),
+        (DateRule(seconds=1), "TM", "240000", None),
         (DateRule(days=1), "DT", "notadate", None),
     ],
 )
