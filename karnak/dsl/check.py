@@ -202,9 +202,12 @@ class _Checker:
 
     def _member(self, node: Member, facts: Facts) -> ir.Expression | None:
         inner = node.receiver
-        if isinstance(inner, FunctionCall) and inner.name == "T" and "T" not in FUNCTIONS:
+        while isinstance(inner, Member):
+            inner = inner.receiver
+        if isinstance(inner, FunctionCall) and inner.name == "T":
+            # Nothing is worth saying about what would be done with a class.
             return self.check(inner, facts)
-        receiver = self.check(inner, facts)
+        receiver = self.check(node.receiver, facts)
         name = self.text.at(node.name_start, node.name_start + len(node.name))
         signature = STRING_METHODS.get(node.name)
         if signature is None:

@@ -75,7 +75,7 @@ class Findings:
         *,
         describe: Callable[[str], str] = str,
         notes: Iterable[str] = (),
-    ) -> None:
+    ) -> str | None:
         """Note a word that isn't known, with the nearest known one and a fix.
 
         Args:
@@ -86,18 +86,22 @@ class Findings:
             known: what could have been meant.
             describe: how the nearest one is shown.
             notes: further help.
+
+        Returns:
+            The nearest one, or None where nothing is near.
         """
         near = None
         if self._suggestions < _MAX_SUGGESTIONS:
             self._suggestions += 1
             near = nearest(word, known)
         if near is None:
-            listed = f"known here: {', '.join(sorted(known))}" if len(known) <= 12 else ""
+            listed = f"known here: {', '.join(sorted(known))}" if 0 < len(known) <= 12 else ""
             self.add(code, message, span, notes=(*((listed,) if listed else ()), *notes))
-            return
+            return None
         hint = f"did you mean {describe(near)}?"
         fix = Fix(f"Write {near}", (TextEdit(span, near),))
         self.add(code, message, span, hint, notes=notes, fixes=(fix,))
+        return near
 
     @property
     def all(self) -> tuple[Diagnostic, ...]:

@@ -21,6 +21,8 @@ from karnak.ir.profile import CleanPixelData, Profile, Rule
 # The profile language is Java Karnak's, up to this version of it.
 LANGUAGE_VERSION = (2, 0, 0)
 NOT_IN_THIS_BUILD = "K901"
+# Reading expressions is the slowest thing there is to do with a profile.
+MAX_EXPRESSION_CHARACTERS = 256 * 1024
 
 _VERSION = re.compile(r"[0-9]{1,6}(?:\.[0-9]{1,6}){1,3}")
 # Key of the surface -> attribute of the shape.
@@ -89,6 +91,19 @@ def _read_rule(shape: ElementShape, findings: Findings, has_masks: bool) -> Rule
     return Rule(shape.name.text, element.codename, meaning.selector, meaning.effect, guard, shape.place.span)
 
 
+def _fits(shape: ProfileShape, findings: Findings) -> bool:
+    """Check that all expressions and templates together can be read in a short time."""
+    characters = 0
+    for element in shape.elements:
+        texts = [element.condition, *element.arguments.values()]
+        characters += sum(len(text.text) for text in texts if isinstance(text, Scalar))
+        if characters > MAX_EXPRESSION_CHARACTERS:
+            message = f"the conditions and arguments have more than {MAX_EXPRESSION_CHARACTERS} characters"
+            findings.add("K304", message, element.codename.inner, "split the profile")
+            return False
+    return True
+
+
 def _check_unique(shapes: list[ElementShape], findings: Findings) -> None:
     first: dict[str, ElementShape] = {}
     for shape in shapes:
@@ -117,6 +132,8 @@ def read_profile(shape: ProfileShape, findings: Findings) -> Profile | None:
     if not shape.elements and elements is not None and not getattr(elements, "items", True):
         findings.add("K109", "the profile has no elements", elements.span, "without any, nothing would be changed")
     _check_unique(shape.elements, findings)
+    if not _fits(shape, findings):
+        return None
     masks = read_masks(shape.masks, findings)
     rules = [_read_rule(element, findings, bool(shape.masks)) for element in shape.elements]
     whole = tuple(rule for rule in rules if rule is not None)

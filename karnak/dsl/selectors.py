@@ -13,13 +13,14 @@ from lark import Token, Transformer, v_args
 
 from karnak.dsl.findings import Findings
 from karnak.dsl.grammars import Unparsable, parse
-from karnak.dsl.nodes import PlacedText
+from karnak.dsl.nodes import Part, PlacedText
 from karnak.ir.selector import FULL_MASK, PrivateElement, SelectorTerm, TagPath, TagPattern, Term, is_private
 from karnak.standard import dictionary
 
 KEYWORD_HELP = "keywords are those of DICOM PS3.6; `karnak tags WORD` finds them"
 _TAG_HINT = "write (gggg,eeee)"
 _MAX_LENGTH = 1000
+_MAX_STEPS = 20
 _PRIVATE_CREATOR_LENGTH = 64
 _CREATOR = re.compile(r"[^\\\x00-\x1f\x7f]+")
 _PUNCTUATION = " \t\r\n(),"
@@ -149,7 +150,8 @@ def _parse(text: PlacedText, findings: Findings) -> Sequence[Step] | None:
         starts, ends = [0, *(cut + 1 for cut in cuts)], [*cuts, len(text.text)]
         for start, end in zip(starts, ends, strict=True):
             try:
-                parse("selector", _SelectorBuilder, text.text[start:end])
+                (step,) = parse("selector", _SelectorBuilder, text.text[start:end])
+                _term(step, Part(text, start, end), findings, warn=False)
             except Unparsable:
                 _explain(text, findings, start, end)
         return None
@@ -197,6 +199,9 @@ def read_selector(text: PlacedText, findings: Findings, *, warn: bool = True) ->
     """
     steps = _parse(text, findings)
     if steps is None:
+        return None
+    if len(steps) > _MAX_STEPS:
+        findings.add("K206", f"a path has at most {_MAX_STEPS} steps", text.inner)
         return None
     terms = [_term(step, text, findings, warn) for step in steps]
     if len(terms) == 1:

@@ -21,7 +21,7 @@ __all__ = ["Document", "Source", "open_source", "read_yaml"]
 
 MAX_CHARACTERS = 1024 * 1024
 MAX_DEPTH = 50
-MAX_NODES = 100_000
+MAX_NODES = 50_000
 
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 _STRING_TAGS = frozenset({"!", "tag:yaml.org,2002:str"})
@@ -213,7 +213,7 @@ class _Composer:
             first = parent.entries[key.text][0]
             self._findings.add(
                 "K010",
-                f"the key {key.text[:80]} stands here a second time",
+                f'the key "{key.text[:80]}" stands here a second time',
                 key.span,
                 "delete one of the two",
                 labels=(Label(first.span, "the first one"),),

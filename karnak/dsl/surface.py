@@ -58,18 +58,24 @@ Argument = Annotated[
 
 
 class _Located(dict[str, Any]):
-    """The entries of a mapping node, and the node."""
+    """The entries of a mapping node, the node, and the keys of which something has been said already."""
 
     def __init__(self, node: Mapping) -> None:
         super().__init__()
         self.node = node
+        self.reported: set[str] = set()
 
 
 class _Shape(BaseModel):
-    """A mapping with known keys; `place` is its node."""
+    """A mapping with known keys.
+
+    `place` is its node; `reported` are the keys that are misspelt or of the wrong shape, of
+    which it need not be said that they are missing.
+    """
 
     model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True, frozen=True)
     _place: Mapping = PrivateAttr()
+    _reported: frozenset[str] = PrivateAttr(default=frozenset())
 
     @model_validator(mode="wrap")
     @classmethod
@@ -77,11 +83,16 @@ class _Shape(BaseModel):
         shape = handler(value)
         if isinstance(value, _Located):
             shape._place = value.node
+            shape._reported = frozenset(value.reported)
         return shape
 
     @property
     def place(self) -> Mapping:
         return self._place
+
+    @property
+    def reported(self) -> frozenset[str]:
+        return self._reported
 
 
 class MaskShape(_Shape):
@@ -102,7 +113,7 @@ class ElementShape(_Shape):
     condition: Text | None = Field(None, description="An expression of type Bool on the original instance")
     action: ActionText | None = Field(None, description="What is done to the selected elements")
     option: Text | None = Field(None, description="How dates are changed")
-    args: Any = Field(None, deprecated=True, description="Not read; use arguments")
+    args: Any = Field(None, json_schema_extra={"deprecated": True}, description="Not read; use arguments")
     arguments: dict[str, Argument | None] = Field(default_factory=dict, description="Named values the type needs")
     tags: list[Text] | None = Field(None, description="Selectors: (gggg,eeee), keywords, patterns, paths")
     excluded_tags: list[Text] | None = Field(None, alias="excludedTags", description="Selectors that are left out")
@@ -179,6 +190,7 @@ class _Repair:
             return
         else:
             self._wrong(kind, find(self._root, path), path)
+            self._note_wrong(path)
             if path == ("profileElements",) or (len(path) == 3 and path[-1] in _NEEDED):
                 self._stand_in(parent, path)
                 return
@@ -188,30 +200,50 @@ class _Repair:
         word = str(path[-1])
         key = parent.key(word) if isinstance(parent, Mapping) else None
         if key is not None:
-            self._findings.unknown("K101", f"unknown key {word[:80]}", key.span, word, _known_keys(path))
+            near = self._findings.unknown("K101", f"unknown key {word[:80]}", key.span, word, _known_keys(path))
+            self._note(path[:-1], near or "")
+
+    def _note(self, path: tuple[str | int, ...], key: str) -> None:
+        """Remember that something has been said of a key of the mapping at a path."""
+        owner = self._owner(path)
+        if isinstance(owner, _Located):
+            owner.reported.add(key)
+
+    def _owner(self, path: tuple[str | int, ...]) -> Any:
+        owner = self._data
+        for step in path:
+            owner = owner[step]
+        return owner
+
+    def _note_wrong(self, path: tuple[str | int, ...]) -> None:
+        # The owner is the mapping of the element: an argument is noted as "arguments.name".
+        keys = [step for step in path[2:] if isinstance(step, str)]
+        if keys:
+            self._note(path[:2], ".".join(keys[:2]))
 
     def _missing(self, parent: Node, path: tuple[str | int, ...]) -> None:
         word = str(path[-1])
         key = parent.key(word) if isinstance(parent, Mapping) else None
         entries = parent.entries if isinstance(parent, Mapping) else ()
         place = key or (entries[0][0] if entries else parent)
-        what = f"{word} has no value" if key else f"{word} is missing"
-        self._findings.add("K102", what, place.span, _NEEDED.get(word, ""))
+        owner = self._owner(path[:-1])
+        if not (isinstance(owner, _Located) and word in owner.reported):
+            what = f"{word} has no value" if key else f"{word} is missing"
+            self._findings.add("K102", what, place.span, _NEEDED.get(word, ""))
         self._stand_in(parent, path)
 
     def _stand_in(self, parent: Node, path: tuple[str | int, ...]) -> None:
         """Put something empty where a key can't be done without."""
-        word, at = str(path[-1]), parent.start
+        word = str(path[-1])
         if word == "codename":
             # Nothing more can be said of an element whose type isn't known.
             self._remove.append(path[:-1])
             return
-        owner = self._data
-        for step in path[:-1]:
-            owner = owner[step]
-        owner[word] = (
+        at = parent.start
+        empty: list[object] | Scalar = (
             [] if word in ("profileElements", "rectangles") else Scalar("", Style.DOUBLE, parent.source, at, at)
         )
+        self._owner(path[:-1])[word] = empty
 
     def _wrong(self, kind: str, node: Node, path: tuple[str | int, ...]) -> None:
         wanted, hint = {
@@ -229,11 +261,8 @@ class _Repair:
     def finish(self) -> Any:
         """Take out what can't be read; positions in lists are taken out from the end."""
         for path in sorted(set(self._remove), key=lambda path: [(isinstance(s, str), s) for s in path], reverse=True):
-            owner = self._data
             try:
-                for step in path[:-1]:
-                    owner = owner[step]
-                del owner[path[-1]]
+                del self._owner(path[:-1])[path[-1]]
             except (KeyError, IndexError):
                 continue  # it went with the element around it
         return self._data
@@ -257,6 +286,8 @@ def read_shape(root: Node, findings: Findings) -> ProfileShape | None:
         return ProfileShape.model_validate(data)
     except ValidationError as error:
         repair = _Repair(root, data, findings)
-        for problem in error.errors(include_url=False, include_context=False, include_input=False):
+        problems = error.errors(include_url=False, include_context=False, include_input=False)
+        # What is missing comes last: most often it is there, and misspelt.
+        for problem in sorted(problems, key=lambda problem: problem["type"] == "missing"):
             repair.take(problem["type"], problem["loc"])
     return ProfileShape.model_validate(repair.finish())

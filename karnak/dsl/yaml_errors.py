@@ -13,6 +13,7 @@ from karnak.dsl.diagnostics import Diagnostic
 from karnak.dsl.findings import diagnostic
 from karnak.dsl.nodes import Source
 
+_LONE_KEY = re.compile(r"[ -]*[\w.]+[ \t]*")
 _INDENTED_TAB = re.compile(r"^[ ]*\t", re.MULTILINE)
 
 
@@ -39,6 +40,13 @@ def _says(words: str) -> re.Pattern[str]:
     return re.compile(words, re.IGNORECASE)
 
 
+_COLON = _Complaint(
+    _says("mapping values are not allowed"),
+    "K007",
+    "a second `key: value` on one line, or a colon in a text without quotes",
+    "start a new line, or put the text in quotes",
+)
+
 _COMPLAINTS = (
     _Complaint(
         _says("quoted scalar.*(end of stream|document (indicator|separator))"),
@@ -54,12 +62,7 @@ _COMPLAINTS = (
         "write \\\\, or use single quotes",
     ),
     _Complaint(_says(r"tab character|'\\t'"), "K008", "a tab stands where YAML wants spaces", "indent with spaces"),
-    _Complaint(
-        _says("mapping values are not allowed"),
-        "K007",
-        "a second `key: value` on one line, or a colon in a text without quotes",
-        "start a new line, or put the text in quotes",
-    ),
+    _COLON,
     _Complaint(
         _says("block sequence entries are not allowed"),
         "K007",
@@ -148,6 +151,11 @@ def explain_yaml_error(error: yaml.MarkedYAMLError, source: Source) -> Diagnosti
         place = source.span(tab.end() - 1, tab.end())
         return diagnostic("K008", "a tab stands where YAML wants spaces", place, "indent with spaces")
     place = source.span(at, min(at + 1, len(source.text)))
+    lone_key = source.text[line_start:at]
+    if complaint is _COLON and line_start and _LONE_KEY.fullmatch(lone_key):
+        start = line_start + len(lone_key) - len(lone_key.lstrip(" -"))
+        message = "this key doesn't fit to the line above, which is a value already"
+        return diagnostic("K007", message, source.span(start, at), "indent it like the other keys")
     if complaint is None:
         return diagnostic("K007", "the text is not YAML at this place", place)
     return diagnostic(complaint.code, complaint.message, place, complaint.hint)

@@ -28,7 +28,7 @@ def _tag(reader: ElementReader) -> tuple[int, Scalar] | None:
 
 def _value(reader: ElementReader, arguments: Mapping[str, Scalar]) -> Scalar | None:
     value = arguments.get("value")
-    if value is None and "value" not in reader.shape.arguments:
+    if value is None:
         reader.argument_missing("value")
     return value
 

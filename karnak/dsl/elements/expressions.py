@@ -10,8 +10,7 @@ def expression(reader: ElementReader) -> Meaning | None:
     selector = reader.selector(needed=True)
     text = reader.arguments({"expr"}).get("expr")
     if text is None:
-        if "expr" not in reader.shape.arguments:
-            reader.argument_missing("expr")
+        reader.argument_missing("expr")
         return None
     found = check_expression(text, reader.findings, Place.ELEMENT, reader.facts)
     return None if found is None else Meaning(Evaluate(found), selector)

@@ -62,6 +62,7 @@ class ElementReader:
         self.findings = findings
         self.facts = facts
         self.has_masks = has_masks
+        self._misspelt: set[str] = set()
         # The terms of tags that could be read, each with its text.
         self.included: list[tuple[Scalar, SelectorTerm]] = []
 
@@ -72,6 +73,8 @@ class ElementReader:
 
     def missing(self, key: str, hint: str) -> None:
         """Note that a key is not there that this type can't do without."""
+        if key in self.shape.reported:
+            return
         self.findings.add("K102", f"{key} is missing in this {self.shape.codename.text}", self.place, hint)
 
     def action(self, allowed: Collection[str] = tuple(ACTIONS), default: Action | None = None) -> Action | None:
@@ -117,15 +120,20 @@ class ElementReader:
         for name, value in self.shape.arguments.items():
             span = keys[name].span if name in keys else self.place
             if name not in known:
-                self.findings.unknown("K402", f"there is no argument {name[:40]} here", span, name, known)
+                message = f"there is no argument {name[:40]} here"
+                near = self.findings.unknown("K402", message, span, name, known)
+                self._misspelt.add(near or "")
             elif isinstance(value, list):
                 self.findings.add("K103", f"{name} must be a text, and this is a list", span)
+                self._misspelt.add(name)
             elif value is not None:
                 found[name] = value
         return found
 
     def argument_missing(self, name: str, hint: str = "") -> None:
-        """Note an argument that is not there."""
+        """Note an argument that is not there, unless it is there and misspelt or of the wrong shape."""
+        if name in self._misspelt or {"arguments", f"arguments.{name}"} & self.shape.reported:
+            return
         key = self.shape.place.key("arguments")
         place = key.span if key is not None else self.place
         what = f"the argument {name} is missing in this {self.shape.codename.text}"
@@ -135,8 +143,7 @@ class ElementReader:
         """Read a whole number of 32 bits; None where there is none and no default."""
         text = arguments.get(name)
         if text is None:
-            # A list in its place has been reported already.
-            if default is None and name not in self.shape.arguments:
+            if default is None:
                 self.argument_missing(name)
             return default
         number = text.integer

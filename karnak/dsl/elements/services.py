@@ -39,7 +39,7 @@ def _url(reader: ElementReader, text: Scalar) -> Template | None:
 
 def _needed(reader: ElementReader, arguments: Mapping[str, Scalar], name: str) -> Scalar | None:
     text = arguments.get(name)
-    if text is None and name not in reader.shape.arguments:
+    if text is None:
         reader.argument_missing(name)
     return text
 
@@ -66,7 +66,7 @@ def replace_from_service(reader: ElementReader) -> Meaning | None:
             method = reader.choice(arguments["method"], "method", _METHODS)
     body = arguments.get("body")
     filled = read_template(body, Escape.JSON, reader.findings) if body is not None else None
-    if method == "POST" and "body" not in reader.shape.arguments:
+    if method == "POST" and body is None:
         reader.findings.add("K415", "a POST request needs the argument body", arguments["method"].inner)
         return None
     if method == "GET" and body is not None:

@@ -9,7 +9,7 @@ from karnak.ir.profile import Apply, Profile, Rule, Shift, ShiftByTag, ShiftRang
 
 _ALWAYS_DECIDE = (Apply, Shift, ShiftRange, ShiftByTag, TruncateDate)
 # A profile with more than that is asked no further: linear time comes first.
-_MOST_COMPARISONS = 1_000_000
+_MOST_COMPARISONS = 300_000
 
 
 @rule("K110", "shadowed-rule", Severity.WARNING)

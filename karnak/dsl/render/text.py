@@ -96,8 +96,12 @@ def render_text(diagnostic: Diagnostic, source: Source | None, *, color: bool = 
         gutter = len(str(max(span.line, *(label.span.line for label in labels)) if labels else span.line))
         lines.append(f"{' ' * gutter} {paint(_DIM, '|')}")
         blocks = [(span, "^", diagnostic.hint, style)] + [(label.span, "-", label.text, _DIM) for label in labels]
+        last = 0
         for at, mark, text, shade in sorted(blocks, key=lambda block: block[0]):
-            lines += _block(source, at, mark, text, gutter, paint, shade)
+            shown = _block(source, at, mark, text, gutter, paint, shade)
+            # Two marks on one line stand under it, unless the line is cut, each time elsewhere.
+            lines += shown[1:] if at.line == last and len(source.line(last)) <= _WIDTH else shown
+            last = at.line
     elif diagnostic.hint:
         lines.append(f"{' ' * gutter} {paint(_DIM, '=')} {_clean(diagnostic.hint)}")
     lines += [f"{' ' * gutter} {paint(_DIM, '=')} help: {_clean(note)}" for note in diagnostic.notes]
