@@ -114,7 +114,8 @@ def deid(
     place = None if output is None else output_at(output, inputs)
     if jobs is None:
         jobs = 1 if len(inputs) == 1 and inputs[0].is_file() else processors()
-    work = Work(program, named, mode, pseudonyms, at or datetime.now(UTC), output_name=place.name if place else None)
+    now, name = at or datetime.now(UTC), None if place is None else place.name
+    work = Work(program, named, mode, pseudonyms, now, output_name=name, explain=dry_run)
 
     from karnak.cli.deid_screen import progress, show_decisions, show_summary
 

@@ -9,6 +9,7 @@ import hashlib
 import os
 import traceback
 import warnings
+from collections import Counter
 from collections.abc import Collection, Generator, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
@@ -47,6 +48,7 @@ class Work:
         now: the time of the run, aware.
         staging: where outputs are written first, or None to write nothing.
         output_name: name of the output when there is one only, or None to name it by its UIDs.
+        explain: also tell each decision, which makes Results large.
     """
 
     program: Program
@@ -56,6 +58,7 @@ class Work:
     now: datetime
     staging: Path | None = None
     output_name: Path | None = None
+    explain: bool = False
 
     def __call__(self, found: Found) -> Result:
         """Process a file; whatever happens is a Result."""
@@ -114,16 +117,25 @@ class Work:
 
     def _finished(self, found: Found, outcome: Outcome, patient: bytes | None) -> Result:
         """Write what the engine gave under a temporary name."""
-        plain, decisions, data = replace(outcome, data=None, changes=()), decided(outcome.changes), outcome.data
+        result = Result(
+            found,
+            Fate(outcome.status),
+            outcome.reason,
+            replace(outcome, data=None, changes=()),
+            actions=Counter(str(change.action) for change in outcome.changes),
+            decisions=decided(outcome.changes) if self.explain else {},
+            patient=patient,
+        )
+        data = outcome.data
         if outcome.status is not Status.FORWARDED or data is None:
-            return Result(found, Fate(outcome.status), outcome.reason, plain, decisions, patient=patient)
+            return result
         name = self.output_name or _name(outcome)
         staged = None
         if self.staging is not None:
             staged = self.staging / f"{found.number}.dcm"
             staged.write_bytes(data)
         digest = hashlib.sha256(data).digest()
-        return Result(found, Fate.FORWARDED, None, plain, decisions, name, len(data), digest, patient, staged)
+        return replace(result, name=name, size=len(data), sha256=digest, staged=staged)
 
 
 def _name(outcome: Outcome) -> Path:

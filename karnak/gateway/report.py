@@ -41,9 +41,6 @@ def line(result: Result, *, with_source: bool = False) -> dict[str, object]:
         }
     # These belong to the output; without one there is nothing to say of them.
     if result.name is not None and result.outcome is not None:
-        actions: dict[str, int] = {}
-        for decision, count in result.decisions.items():
-            actions[decision.action] = actions.get(decision.action, 0) + count
         entry |= {
             "transfer_syntax_uid": _uid(result.outcome.transfer_syntax_uid),
             "study_instance_uid": _uid(result.outcome.study_instance_uid),
@@ -52,7 +49,7 @@ def line(result: Result, *, with_source: bool = False) -> dict[str, object]:
             "output": shown(result.name),
             "bytes": result.size,
             "sha256": result.sha256.hex(),
-            "changes": dict(sorted(actions.items())),
+            "changes": dict(sorted(result.actions.items())),
         }
     return {key: value for key, value in entry.items() if value not in (None, [], {})}
 

@@ -50,7 +50,8 @@ class Result:
         fate: what became of it.
         reason: a sentence without patient values, or None when forwarded.
         outcome: what the engine says, without the data; None where it was not asked.
-        decisions: how many elements each decision was made for.
+        actions: how many elements each action was done to.
+        decisions: how many elements each decision was made for; empty where nobody asked for it.
         name: name of the output, relative to the output folder, or None without one.
         size: length of the output in bytes.
         sha256: digest of the output.
@@ -63,6 +64,7 @@ class Result:
     fate: Fate
     reason: str | None = None
     outcome: Outcome | None = None
+    actions: Mapping[str, int] = field(default_factory=dict)
     decisions: Mapping[Decision, int] = field(default_factory=dict)
     name: Path | None = None
     size: int = 0

@@ -21,7 +21,7 @@ class Tally:
         reasons: files by fate and reason.
         warnings: instances by warning.
         named: the first files of a fate that people have to look at.
-        decisions: forwarded instances by decision.
+        decisions: forwarded instances by decision, where the batch explains.
         size: bytes of outputs.
     """
 

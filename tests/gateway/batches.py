@@ -46,8 +46,11 @@ def work(
     mode: Literal["deid", "morph"] = "deid",
     pseudonyms: PseudonymSource = GENERATED,
     output_name: Path | None = None,
+    explain: bool = False,
 ) -> Work:
-    return Work(program, PROJECT, mode, None if mode == "morph" else pseudonyms, NOW, output_name=output_name)
+    return Work(
+        program, PROJECT, mode, None if mode == "morph" else pseudonyms, NOW, output_name=output_name, explain=explain
+    )
 
 
 def batch(inputs: Sequence[Path], output: Path | None, done: Work | None = None, jobs: int = 1) -> list[Result]:

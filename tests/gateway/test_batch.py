@@ -138,9 +138,9 @@ def test_uids_that_the_rules_keep_cannot_lead_out_of_the_folder(source: Path, tm
 
 
 def test_a_dry_run_decides_the_same_and_writes_nothing(tmp_path: Path) -> None:
-    dry = batch([INSTANCES], None)
-    assert dry == batch([INSTANCES], tmp_path / "out")
-    (ct,) = (result for result in dry if result.found.path.name == "ct_small.dcm")
+    assert batch([INSTANCES], None) == batch([INSTANCES], tmp_path / "out")
+    explained = batch([INSTANCES], None, work(explain=True))
+    (ct,) = (result for result in explained if result.found.path.name == "ct_small.dcm")
     assert ct.decisions[Decision((0x00100010,), "empty", "basic", 3)] == 1
     assert ct.decisions[Decision((0x00100010,), "set", None, 0)] == 1
 

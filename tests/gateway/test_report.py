@@ -122,7 +122,7 @@ def test_a_tally_counts_and_stays_small() -> None:
 
 def test_a_tally_counts_instances_patients_and_bytes(tmp_path: Path) -> None:
     tally = Tally()
-    for result in batch([INSTANCES], tmp_path / "out"):
+    for result in batch([INSTANCES], tmp_path / "out", work(explain=True)):
         tally.add(result)
     assert tally.fates[Fate.FORWARDED] == 6
     assert tally.patients == 6
