@@ -5,6 +5,7 @@ from karnak.ir.selector import format_tag
 from karnak.runtime import values
 from karnak.runtime.dates import Amount
 from karnak.runtime.evaluate import Root
+from karnak.runtime.numerals import whole_number
 from karnak.runtime.rejection import Rejected
 from karnak.runtime.values import Surroundings
 
@@ -35,8 +36,7 @@ def amount_of(effect: Shift | ShiftRange | ShiftByTag, root: Root, around: Surro
 def _integer(root: Root, tag: int | None) -> int:
     if tag is None:
         return 0
-    text = root.text(tag)
-    try:
-        return int(text or "")
-    except ValueError:
-        raise Rejected(f"shift_by_tag finds no whole number in {format_tag(tag)}") from None
+    amount = whole_number(root.text(tag) or "")
+    if amount is None:
+        raise Rejected(f"shift_by_tag finds no whole number in {format_tag(tag)}")
+    return amount

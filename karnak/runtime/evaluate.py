@@ -29,6 +29,7 @@ from karnak.ir.selector import format_tag
 from karnak.runtime import strings
 from karnak.runtime.dates import Amount, DateError, age_between, parse_date
 from karnak.runtime.decision import Decision, Verb
+from karnak.runtime.numerals import decimal_number, whole_number
 from karnak.runtime.strings import EvaluationError
 
 _BIRTH_DATE = 0x00100030
@@ -201,14 +202,14 @@ def _text(instance: Root, tag: int) -> str | None:
     return instance.text(tag)
 
 
-def _number(instance: Root, tag: int, kind: Callable[[str], Any], what: str) -> Any:
+def _number(instance: Root, tag: int, read: Callable[[str], Any], what: str) -> Any:
     text = instance.text(tag)
     if text is None:
         return None
-    try:
-        return kind(text)
-    except ValueError:
-        raise EvaluationError(f"the value of {format_tag(tag)} is no {what}") from None
+    found = read(text)
+    if found is None:
+        raise EvaluationError(f"the value of {format_tag(tag)} is no {what}")
+    return found
 
 
 def _of_value(test: Callable[[str, str], bool]) -> Callable[..., bool]:
@@ -248,8 +249,8 @@ _FUNCTIONS: dict[str, Callable[..., Value]] = {
     "tagIsPresentAnywhere": lambda instance, tag: instance.has_anywhere(tag),
     "count": lambda instance, tag: instance.count(tag),
     "getString": _text,
-    "getInt": lambda instance, tag: _number(instance, tag, int, "whole number"),
-    "getNumber": lambda instance, tag: _number(instance, tag, float, "number"),
+    "getInt": lambda instance, tag: _number(instance, tag, whole_number, "whole number"),
+    "getNumber": lambda instance, tag: _number(instance, tag, decimal_number, "number"),
     "Keep": _decides(Verb.KEEP),
     "Remove": _decides(Verb.REMOVE),
     "ReplaceNull": _decides(Verb.EMPTY),

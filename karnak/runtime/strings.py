@@ -20,7 +20,10 @@ _REFERENCE = re.compile(r"\\(.)|\$(\d)|\$\{(\w+)\}", re.DOTALL)
 
 
 class EvaluationError(KarnakError):
-    """An expression that cannot be evaluated on this instance; the message holds no value."""
+    """An expression that cannot be evaluated on this instance.
+
+    The message holds no value, and no number either: a position may have been read from a patient's element.
+    """
 
 
 def as_text(value: object) -> str:
@@ -44,7 +47,7 @@ def item(value: Any, index: int) -> str:
         EvaluationError: there is none at this position.
     """
     if value is None or not 0 <= index < len(value):
-        raise EvaluationError(f"there is nothing at position {index}")
+        raise EvaluationError("there is nothing at this position of a text or list")
     return str(value[index])
 
 
@@ -62,7 +65,7 @@ def _compile(pattern: str) -> "Pattern[str]":
 def _substring(text: str, start: int, end: int | None = None) -> str:
     stop = len(text) if end is None else end
     if not 0 <= start <= stop <= len(text):
-        raise EvaluationError(f"substring({start}, {stop}) reaches outside of the text")
+        raise EvaluationError("substring() reaches outside of the text")
     return text[start:stop]
 
 

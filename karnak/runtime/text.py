@@ -58,11 +58,14 @@ def text_of(element: RawDataElement, encoding: Encoding, repertoire: Repertoire)
 
 
 def count_of(element: RawDataElement, encoding: Encoding, repertoire: Repertoire) -> int:
-    """How many values an element has; 1 for a value that is neither text nor numbers.
+    """How many values an element has, none where it is only padding; 1 for what is neither text nor numbers.
 
     Raises:
         TextError: its bytes are no characters of the repertoire.
     """
+    vr = effective_vr(int(element.tag), element.VR or "UN")
+    if vr in TEXT_VRS:
+        return len(values_of(element, encoding, repertoire))
     return len(values_of(element, encoding, repertoire)) or int(bool(element.value))
 
 
