@@ -168,7 +168,7 @@ class DicomEntry(_DestinationEntry):
         calling_ae_title: what we call ourselves; the forward node's AE title where there is none.
         connect_timeout: seconds for connecting and negotiating.
         response_timeout: seconds for the answer to C-STORE, and for taking each piece of an instance.
-        maximum_associations: associations at once.
+        maximum_associations: associations at once; some peers take only one.
     """
 
     type: Literal["dicom"]
@@ -178,7 +178,7 @@ class DicomEntry(_DestinationEntry):
     calling_ae_title: AeTitle | None = None
     connect_timeout: Seconds = 10
     response_timeout: Seconds = 60
-    maximum_associations: Annotated[int, Field(ge=1, le=50)] = 4
+    maximum_associations: Annotated[int, Field(ge=1, le=50)] = 1
 
 
 class FolderEntry(_DestinationEntry):

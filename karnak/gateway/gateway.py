@@ -22,10 +22,8 @@ from karnak.gateway.receive.dimse import DimseReceiver, Limits, Received, StoreA
 from karnak.gateway.route import Caller, ForwardNode, Outlet, Refusal, Treatment, exclusion_of, find_node, refusal_of
 from karnak.runtime.deidentify import deidentify
 from karnak.runtime.outcome import Status
-from karnak.runtime.part10 import Instance, read_instance, split_part10
+from karnak.runtime.part10 import SERIES_INSTANCE_UID, STUDY_INSTANCE_UID, Instance, read_instance, split_part10
 
-_STUDY_INSTANCE_UID = 0x0020000D
-_SERIES_INSTANCE_UID = 0x0020000E
 # Seconds from a connection to its association request.
 _REQUEST_TIMEOUT = 30.0
 
@@ -223,8 +221,8 @@ def _as_received(instance: Instance, received: Received) -> Parcel:
         received.transfer_syntax_uid,
         received.sop_class_uid,
         received.sop_instance_uid,
-        instance.text(_STUDY_INSTANCE_UID),
-        instance.text(_SERIES_INSTANCE_UID),
+        instance.text(STUDY_INSTANCE_UID),
+        instance.text(SERIES_INSTANCE_UID),
     )
 
 

@@ -59,7 +59,7 @@ def test_the_example_is_read() -> None:
         4242,
         10,
         60,
-        4,
+        1,
     )
     assert isinstance(disk, FolderEntry)
     assert disk.enabled

@@ -6,6 +6,7 @@ import threading
 import pytest
 
 from karnak.gateway.deliver import dicom
+from karnak.gateway.deliver.association import Context
 from karnak.gateway.deliver.dicom import DicomDestination
 from karnak.gateway.deliver.parcel import DeliveryError, Parcel
 from tests.gateway.instances import SECONDARY_CAPTURE
@@ -93,6 +94,29 @@ def test_another_transfer_syntax_gets_another_association_and_the_limit_holds() 
         assert released.is_set()
         made.close()
     assert to.connections == 2
+
+
+def test_a_new_association_proposes_what_earlier_ones_carried() -> None:
+    with peer(answers(0), answers(0, 0, 0, 0)) as to:
+        made = destination(to)
+        for syntax in (EXPLICIT, IMPLICIT, EXPLICIT, IMPLICIT):
+            made.deliver(parcel(syntax=syntax))
+        made.close()
+    assert to.connections == 2
+
+
+def test_a_kind_that_a_peer_refuses_is_not_proposed_again() -> None:
+    def refuses(connection: socket.socket) -> None:
+        accept(connection, result=4)
+
+    with peer(refuses, answers(0, 0)) as to:
+        made = destination(to)
+        with pytest.raises(DeliveryError, match="does not accept"):
+            made.deliver(parcel(syntax=IMPLICIT))
+        made.deliver(parcel())
+        association, _ = made._idle[0]
+        assert list(association.accepted) == [Context(SECONDARY_CAPTURE, EXPLICIT)]
+        made.close()
 
 
 def test_an_idle_association_is_released_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:

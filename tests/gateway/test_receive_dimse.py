@@ -310,4 +310,4 @@ def test_the_first_pdu_after_a_refusal_is_the_rejection() -> None:
 def _request_bytes() -> bytes:
     from karnak.gateway.deliver.association import Context, Peer, _associate_request
 
-    return _associate_request(Peer("A", "127.0.0.1", 1, "B", 1, 1), Context(SECONDARY_CAPTURE, EXPLICIT))
+    return _associate_request(Peer("A", "127.0.0.1", 1, "B", 1, 1), {1: Context(SECONDARY_CAPTURE, EXPLICIT)})

@@ -1,4 +1,4 @@
-"""One outgoing association for one kind of instance: negotiate, send, hear the status, release.
+"""One outgoing association: negotiate, send, hear the status, release.
 
 A plain blocking socket with a deadline on every wait, so that a peer that hangs, stalls
 or dies ends in an error in known time, and an idle association costs no thread. PDUs other
@@ -12,7 +12,7 @@ import select
 import socket
 import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Self
@@ -34,7 +34,8 @@ from karnak.gateway.deliver.parcel import DeliveryError, Parcel
 from karnak.runtime.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 
 _APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
-_CONTEXT_ID = 1
+# Presentation context IDs are odd and fit into a byte (PS3.8 section 9.3.2.2).
+MAXIMUM_CONTEXTS = 128
 # PDU types, PS3.8 section 9.3.
 _ASSOCIATE_AC, _ASSOCIATE_RJ, _P_DATA, _RELEASE_RQ, _RELEASE_RP, _ABORT = 2, 3, 4, 5, 6, 7
 # Message control header, PS3.8 annex E.2.
@@ -56,7 +57,7 @@ class AssociationLost(DeliveryError):
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What is sent over an association: one SOP Class in one transfer syntax."""
+    """One kind of instance: a SOP Class in a transfer syntax. Each is proposed as a context of its own."""
 
     sop_class_uid: str
     transfer_syntax_uid: str
@@ -87,23 +88,34 @@ class Peer:
 
 
 class Association:
-    """An established association with one accepted presentation context, for one thread at a time."""
+    """An established association, for one thread at a time."""
 
     def __init__(self, connection: socket.socket, peer: Peer) -> None:
         self._connection = connection
         self._peer = peer
         self._maximum_pdu = 0
         self._message_id = 0
+        self._accepted: dict[Context, int] = {}
+
+    @property
+    def accepted(self) -> Collection[Context]:
+        """What the peer takes over this association."""
+        return self._accepted.keys()
 
     @classmethod
-    def request(cls, peer: Peer, context: Context) -> Self:
-        """Connect to a peer and agree on a context.
+    def request(cls, peer: Peer, needed: Context, others: Sequence[Context] = ()) -> Self:
+        """Connect to a peer and agree on what to send.
+
+        Args:
+            peer: whom to call.
+            needed: what must be agreed on.
+            others: what may follow, up to MAXIMUM_CONTEXTS - 1.
 
         Raises:
-            DeliveryError: no connection, a rejection, or the peer doesn't take such instances.
+            DeliveryError: no connection, a rejection, or the peer doesn't take what is needed.
         """
-        _check_uid(context.sop_class_uid, "SOP Class UID")
-        _check_uid(context.transfer_syntax_uid, "transfer syntax UID")
+        _check_uid(needed.sop_class_uid, "SOP Class UID")
+        _check_uid(needed.transfer_syntax_uid, "transfer syntax UID")
         deadline = time.monotonic() + peer.connect_timeout
         try:
             connection = socket.create_connection((peer.host, peer.port), peer.connect_timeout)
@@ -114,7 +126,7 @@ class Association:
         association = cls(connection, peer)
         try:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            association._negotiate(context, deadline)
+            association._negotiate(needed, (needed, *others), deadline)
         except TimeoutError:
             association.abort()
             raise DeliveryError(f"no answer to the association request within {peer.connect_timeout:g} s") from None
@@ -129,6 +141,9 @@ class Association:
     def store(self, parcel: Parcel) -> int:
         """Send an instance by C-STORE.
 
+        Args:
+            parcel: an instance of a kind that was accepted.
+
         Returns:
             The status of the peer's response.
 
@@ -136,15 +151,15 @@ class Association:
             AssociationLost: the peer closed or aborted the association.
             DeliveryError: the peer did not take the data or did not answer in time.
         """
-        _check_uid(parcel.sop_class_uid, "SOP Class UID")
         _check_uid(parcel.sop_instance_uid, "SOP Instance UID")
+        context_id = self._accepted[Context(parcel.sop_class_uid, parcel.transfer_syntax_uid)]
         seconds = f"{self._peer.response_timeout:g} s"
         self._message_id = self._message_id % 0xFFFF + 1
         try:
             self._connection.settimeout(self._peer.response_timeout)
-            for pdu in self._pdus(_store_request(parcel, self._message_id), _COMMAND):
+            for pdu in self._pdus(_store_request(parcel, self._message_id), _COMMAND, context_id):
                 self._connection.sendall(pdu)
-            for pdu in self._pdus(memoryview(parcel.data_set), 0):
+            for pdu in self._pdus(memoryview(parcel.data_set), 0, context_id):
                 self._connection.sendall(pdu)
         except TimeoutError:
             raise DeliveryError(f"the peer stopped taking data for {seconds}") from None
@@ -192,9 +207,10 @@ class Association:
         with contextlib.suppress(OSError):
             self._connection.close()
 
-    def _negotiate(self, context: Context, deadline: float) -> None:
+    def _negotiate(self, needed: Context, contexts: Sequence[Context], deadline: float) -> None:
+        proposed = {2 * number + 1: context for number, context in enumerate(contexts)}
         self._connection.settimeout(self._peer.connect_timeout)
-        self._connection.sendall(_associate_request(self._peer, context))
+        self._connection.sendall(_associate_request(self._peer, proposed))
         kind, data = self._read(deadline)
         if kind == _ASSOCIATE_RJ:
             raise DeliveryError(f"the association was rejected: {_rejection(data)}")
@@ -204,24 +220,27 @@ class Association:
             answer = A_ASSOCIATE_AC()
             answer.decode(data)
             accepted = answer.to_primitive()
-            results = {result.context_id: result for result in accepted.presentation_context_definition_results_list}
+            results = accepted.presentation_context_definition_results_list
+            chosen = {result.context_id: result.transfer_syntax[0] for result in results if result.result == 0}
             self._maximum_pdu = accepted.maximum_length_received or _MAXIMUM_SENT
         except Exception:
             # Whatever a decoder stumbles over, the peer sent it; the exception's text may quote it.
             raise DeliveryError("the peer's answer to the association request is malformed") from None
-        result = results.get(_CONTEXT_ID)
-        if result is None or result.result != 0 or result.transfer_syntax != [context.transfer_syntax_uid]:
-            raise DeliveryError(f"the peer does not accept {context}")
+        for context_id, context in proposed.items():
+            if chosen.get(context_id) == context.transfer_syntax_uid:
+                self._accepted[context] = context_id
+        if needed not in self._accepted:
+            raise DeliveryError(f"the peer does not accept {needed}")
         if self._maximum_pdu < 8:
             raise DeliveryError("the peer accepts no piece that could hold data")
 
-    def _pdus(self, data: memoryview, kind: int) -> Iterator[bytes]:
+    def _pdus(self, data: memoryview, kind: int, context_id: int) -> Iterator[bytes]:
         """Cut a command set or a data set into P-DATA-TF PDUs of one PDV each (PS3.8 section 9.3.5)."""
         step = (min(self._maximum_pdu, _MAXIMUM_SENT) - 6) & ~1
         for start in range(0, len(data), step):
             piece = data[start : start + step]
             last = _LAST if start + step >= len(data) else 0
-            header = struct.pack(">BxLLBB", _P_DATA, len(piece) + 6, len(piece) + 2, _CONTEXT_ID, kind | last)
+            header = struct.pack(">BxLLBB", _P_DATA, len(piece) + 6, len(piece) + 2, context_id, kind | last)
             yield b"".join((header, piece))
 
     def _status(self, deadline: float) -> int:
@@ -279,7 +298,7 @@ class Association:
         return bytes(data)
 
 
-def _associate_request(peer: Peer, context: Context) -> bytes:
+def _associate_request(peer: Peer, proposed: Mapping[int, Context]) -> bytes:
     request = A_ASSOCIATE()
     request.application_context_name = UID(_APPLICATION_CONTEXT)
     request.calling_ae_title = peer.calling_ae_title
@@ -291,9 +310,11 @@ def _associate_request(peer: Peer, context: Context) -> bytes:
     version = ImplementationVersionNameNotification()
     version.implementation_version_name = IMPLEMENTATION_VERSION_NAME
     request.user_information = [length, implementation, version]
-    proposal = build_context(context.sop_class_uid, [context.transfer_syntax_uid])
-    proposal.context_id = _CONTEXT_ID
-    request.presentation_context_definition_list = [proposal]
+    proposals = []
+    for context_id, context in proposed.items():
+        proposals.append(build_context(context.sop_class_uid, [context.transfer_syntax_uid]))
+        proposals[-1].context_id = context_id
+    request.presentation_context_definition_list = proposals
     return A_ASSOCIATE_RQ(request).encode()
 
 

@@ -1,8 +1,9 @@
 """Deliver by C-STORE to another application entity.
 
-Associations are kept for a while and used again for the same SOP Class and transfer
-syntax. Instances go out as they are: a peer that doesn't take their transfer syntax gets
-nothing. Delivered means that the peer has answered with Success or a warning.
+Associations are kept for a while and used again. A new one proposes what earlier ones have
+carried, so that a study of many kinds goes over one. Instances go out as they are: a peer
+that doesn't take their transfer syntax gets nothing. Delivered means that the peer has
+answered with Success or a warning.
 """
 
 import threading
@@ -11,7 +12,7 @@ from collections.abc import Callable
 
 from pynetdicom.status import STATUS_FAILURE, STATUS_SUCCESS, STATUS_WARNING, STORAGE_SERVICE_CLASS_STATUS
 
-from karnak.gateway.deliver.association import Association, AssociationLost, Context, Peer
+from karnak.gateway.deliver.association import MAXIMUM_CONTEXTS, Association, AssociationLost, Context, Peer
 from karnak.gateway.deliver.parcel import DeliveryError, Parcel
 
 # Seconds that an association is kept without use; shorter than what peers usually bear.
@@ -34,7 +35,9 @@ class DicomDestination:
         self._free = threading.BoundedSemaphore(maximum_associations)
         self._lock = threading.Lock()
         self._busy = 0
-        self._idle: list[tuple[Context, Association, float]] = []
+        self._idle: list[tuple[Association, float]] = []
+        # What the peer has accepted, the last needed last.
+        self._carried: dict[Context, None] = {}
         self._in_use: set[Association] = set()
         self._timer: threading.Timer | None = None
         self._closed = False
@@ -70,7 +73,7 @@ class DicomDestination:
             busy = list(self._in_use)
             if self._timer is not None:
                 self._timer.cancel()
-        for _, association, _ in idle:
+        for association, _ in idle:
             association.release()
         for association in busy:
             association.interrupt()
@@ -87,7 +90,7 @@ class DicomDestination:
         if self._closed:
             raise DeliveryError("the gateway is being stopped")
         if association is None:
-            association = Association.request(self._peer, context)
+            association = self._request(context)
         with self._lock:
             self._in_use.add(association)
         try:
@@ -98,13 +101,22 @@ class DicomDestination:
         finally:
             with self._lock:
                 self._in_use.discard(association)
-        self._keep(association, context)
+        self._keep(association)
         return status
 
-    def _idle_association(self, context: Context) -> Association | None:
-        """Take an idle association for a context; drop broken ones, and one too many of another context."""
+    def _request(self, needed: Context) -> Association:
         with self._lock:
-            mine = next((entry for entry in reversed(self._idle) if entry[0] == context), None)
+            others = [context for context in reversed(self._carried) if context != needed]
+        association = Association.request(self._peer, needed, others[: MAXIMUM_CONTEXTS - 1])
+        with self._lock:
+            self._carried.pop(needed, None)
+            self._carried[needed] = None
+        return association
+
+    def _idle_association(self, needed: Context) -> Association | None:
+        """Take an idle association that carries what is needed; drop broken ones, and one too many."""
+        with self._lock:
+            mine = next((entry for entry in reversed(self._idle) if needed in entry[0].accepted), None)
             # The one that will be opened is busy already; idle ones count at the peer too.
             full = self._busy + len(self._idle) > self._maximum
             other = self._idle[0] if mine is None and full and self._idle else None
@@ -112,18 +124,18 @@ class DicomDestination:
                 if entry is not None:
                     self._idle.remove(entry)
         if other is not None:
-            other[1].release()
+            other[0].release()
         if mine is None:
             return None
-        if mine[1].usable():
-            return mine[1]
-        mine[1].close()
-        return self._idle_association(context)
+        if mine[0].usable():
+            return mine[0]
+        mine[0].close()
+        return self._idle_association(needed)
 
-    def _keep(self, association: Association, context: Context) -> None:
+    def _keep(self, association: Association) -> None:
         with self._lock:
             if not self._closed:
-                self._idle.append((context, association, self._monotonic()))
+                self._idle.append((association, self._monotonic()))
                 self._watch()
                 return
         association.release()
@@ -138,12 +150,12 @@ class DicomDestination:
     def _release_idle(self) -> None:
         with self._lock:
             now = self._monotonic()
-            old = [entry for entry in self._idle if now - entry[2] >= KEEP_IDLE]
-            self._idle = [entry for entry in self._idle if now - entry[2] < KEEP_IDLE]
+            old = [entry for entry in self._idle if now - entry[1] >= KEEP_IDLE]
+            self._idle = [entry for entry in self._idle if now - entry[1] < KEEP_IDLE]
             self._timer = None
             if not self._closed:
                 self._watch()
-        for _, association, _ in old:
+        for association, _ in old:
             association.release()
 
 
