@@ -47,18 +47,19 @@ def nearest(word: str, known: Collection[str]) -> str | None:
     low = word.casefold()
     parts = sorted(low.split("_"))
     # One or two letters are too little to guess from: only another case of them is meant.
-    best = (0 if len(low) < 3 else min(3, max(1, len(low) // 3))) + 1
-    found: str | None = None
+    limit = 0 if len(low) < 3 else min(3, max(1, len(low) // 3))
+    best: tuple[int, bool, str] | None = None
     letters = _letters(low)
     for candidate in known:
         other = candidate.casefold()
         if len(other) == len(low) and sorted(other.split("_")) == parts:
             return candidate  # the same words in another order
-        if abs(len(other) - len(low)) >= best or (letters ^ _letters(other)).bit_count() >= 2 * best:
+        if abs(len(other) - len(low)) > limit or (letters ^ _letters(other)).bit_count() > 2 * limit:
             continue
-        distance = _distance(low, other, best - 1)
-        if distance < best or (distance == best and found is not None and candidate < found):
-            best, found = distance, candidate
-            if distance == 0:
-                break
-    return found
+        distance = _distance(low, other, limit)
+        if distance <= limit:
+            # Among equally near ones, most often the first letter is right.
+            score = (distance, other[:1] != low[:1], candidate)
+            best = score if best is None else min(best, score)
+            limit = best[0]
+    return best[2] if best is not None else None
