@@ -1,24 +1,20 @@
 """Character repertoires: text of an instance in and out of bytes, without loss or not at all.
 
-A character that cannot be written raises; nothing ever becomes "?". The tables of escape
-sequences and Python codecs are pydicom's. Source: PS3.3 C.12.1.1.2, PS3.5 6.1.2.
+A character that cannot be written raises; nothing ever becomes "?".
+Source: PS3.3 C.12.1.1.2, PS3.5 6.1.2.
 """
 
 import re
-
-from pydicom.charset import (
-    CODES_TO_ENCODINGS,
-    STAND_ALONE_ENCODINGS,
-    default_encoding,
-    encode_string,
-    handled_encodings,
-    python_encoding,
-)
+from functools import lru_cache
 
 from karnak.errors import KarnakError
+from karnak.runtime.code_extensions import SETS, CodedSet, CodeExtensions
 
-_DELIMITERS = {"PN": r"([\\^=])", "": r"([\\\r\n\f\t])"}
-_SINGLE_BYTE_KATAKANA = "shift_jis"
+# Sets that take no code extensions: PS3.3 table C.12-5.
+_STAND_ALONE = {"ISO_IR 192": "utf-8", "GB18030": "gb18030", "GBK": "gbk"}
+_TERM = re.compile(r"ISO(?:_IR| 2022 IR) (\d+)", re.ASCII)
+# What ends, beside control characters, that which an escape sequence began (PS3.5 6.1.2.5.3).
+_DELIMITERS = {"PN": "\\^=", "LT": "", "ST": "", "UT": ""}
 
 
 class TextError(KarnakError):
@@ -34,47 +30,34 @@ class Repertoire:
 
     def __init__(self, terms: tuple[str, ...] = ()) -> None:
         self.terms = terms
-        self._unknown = [term for term in terms if term and term not in python_encoding]
-        names = [python_encoding.get(term, default_encoding) for term in terms or ("",)]
-        # A set that takes no code extensions stands alone (PS3.3 table C.12-5).
-        alone = terms[0] in STAND_ALONE_ENCODINGS if terms else False
-        self._encodings = names[:1] if alone else names
+        self._codec = _STAND_ALONE.get(terms[0]) if terms else None
+        named = [_sets_of(term) for term in terms or ("",)]
+        known = [sets for sets in named if sets is not None]
+        self._extensions = CodeExtensions(known) if len(known) == len(named) else None
 
-    def _check_known(self) -> None:
-        if self._unknown:
-            raise TextError(f"the instance's character set is unknown: {self._unknown[0][:16]!r}")
+    def _known(self) -> CodeExtensions:
+        if self._extensions is None:
+            raise TextError("the instance's character set is none of DICOM's")
+        return self._extensions
 
-    def decode(self, value: bytes) -> str:
+    def decode(self, value: bytes, vr: str) -> str:
         """Turn the bytes of a text value into characters.
 
         Args:
             value: bytes of one element, all values of it.
+            vr: value representation, which says where code extensions are reset.
 
         Raises:
             TextError: bytes that are no characters of this repertoire.
         """
         if value.isascii() and b"\x1b" not in value:
             return value.decode("ascii")
-        self._check_known()
         try:
-            if b"\x1b" not in value:
-                return value.decode(self._encodings[0])
-            return "".join(self._decode_fragment(part) for part in re.findall(rb"^[^\x1b]+|\x1b[^\x1b]*", value))
-        except (UnicodeError, LookupError):
+            if self._codec is not None:
+                return value.decode(self._codec)
+            return self._known().decode(value, frozenset(_delimiters(vr).encode("ascii")))
+        except UnicodeError:
             raise TextError("a text holds bytes that its character set does not know") from None
-
-    def _decode_fragment(self, fragment: bytes) -> str:
-        if fragment[:1] != b"\x1b":
-            return fragment.decode(self._encodings[0])
-        size = 4 if fragment[:3] in (b"\x1b$(", b"\x1b$)") else 3
-        encoding = CODES_TO_ENCODINGS[fragment[:size]]
-        if encoding != default_encoding and encoding not in self._encodings:
-            raise LookupError(encoding)
-        if encoding in handled_encodings:
-            return fragment.decode(encoding)
-        # A delimiter ends what an escape sequence began (PS3.5 6.1.2.5.3).
-        head, *rest = re.split(rb"([\\^=\r\n\f\t])", fragment[size:], maxsplit=1)
-        return head.decode(encoding) + b"".join(rest).decode(self._encodings[0])
 
     def encode(self, text: str, vr: str) -> bytes:
         """Turn characters into bytes, not padded.
@@ -86,28 +69,34 @@ class Repertoire:
         Raises:
             TextError: a character that this repertoire does not have.
         """
-        single_byte_katakana = self._encodings[0] == _SINGLE_BYTE_KATAKANA
-        if text.isascii() and "\x1b" not in text and not (single_byte_katakana and "~" in text):
+        if "\x1b" in text:
+            raise TextError("a new value holds an escape character")
+        # ASCII is in every set of DICOM but for the tilde, which a set of terms that nobody knows may lack, too.
+        if text.isascii() and "~" not in text:
             return text.encode("ascii")
-        self._check_known()
-        pieces = re.split(_DELIMITERS.get(vr, _DELIMITERS[""]), text)
-        encoded = b"".join(self._encode_piece(piece) for piece in pieces)
-        if self.decode(encoded) != text:
-            raise TextError("a new value holds characters that the instance's character set cannot write")
-        return encoded
-
-    def _encode_piece(self, piece: str) -> bytes:
-        encodings = self._encodings
-        if not all(any(_can_write(character, name) for name in encodings) for character in piece):
-            raise TextError("a new value holds characters that the instance's character set cannot write")
-        if encodings == [default_encoding]:
-            encodings = ["ascii"]
-        return encode_string(piece, encodings)
+        try:
+            if self._codec is not None:
+                return text.encode(self._codec)
+            pieces = re.split(f"([{re.escape(_delimiters(vr))}\r\n\f\t])", text)
+            return b"".join(map(self._known().encode, pieces))
+        except UnicodeError:
+            raise TextError("a new value holds characters that the instance's character set cannot write") from None
 
 
-def _can_write(character: str, encoding: str) -> bool:
-    try:
-        size = len(character.encode("ascii" if encoding == default_encoding else encoding))
-    except UnicodeError:
-        return False
-    return size == 1 or encoding != _SINGLE_BYTE_KATAKANA
+def _delimiters(vr: str) -> str:
+    return _DELIMITERS.get(vr, "\\")
+
+
+def _sets_of(term: str) -> tuple[CodedSet, ...] | None:
+    """The sets that a defined term names; None for what is none of PS3.3's."""
+    if not term or term in _STAND_ALONE:
+        return SETS["6"]
+    match = _TERM.fullmatch(term)
+    return SETS.get(match.group(1)) if match else None
+
+
+@lru_cache(maxsize=256)
+def repertoire_of_value(value: bytes) -> Repertoire:
+    """The repertoire that a value of SpecificCharacterSet (0008,0005) names."""
+    terms = value.decode("latin-1").split("\\")
+    return Repertoire(tuple(term.strip(" \0") for term in terms) if any(terms) else ())

@@ -40,7 +40,7 @@ def values_of(element: RawDataElement, encoding: Encoding, repertoire: Repertoir
         return [f"{int(g):04X}{int(e):04X}" for g, e in zip(words[::2], words[1::2], strict=False)]
     if vr not in TEXT_VRS:
         return []
-    text = repertoire.decode(value) if vr in REPERTOIRE_VRS else value.decode("latin-1")
+    text = repertoire.decode(value, vr) if vr in REPERTOIRE_VRS else value.decode("latin-1")
     if vr in SINGLE_VALUE_VRS:
         text = text.rstrip(" \0")
         return [text] if text else []
