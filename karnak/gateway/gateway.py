@@ -48,7 +48,7 @@ class Gateway:
         self._quarantine = Quarantine(plan.data_dir / "rejected")
         listen = plan.listen
         limits = Limits(listen.maximum_associations, listen.maximum_pdu, _REQUEST_TIMEOUT, listen.idle_timeout)
-        self._receiver = DimseReceiver(listen.host, listen.port, limits, self._admit, self._take)
+        self._receiver = DimseReceiver(listen.host, listen.port, limits, self._admit, self.take)
         # One thread for each part of each instance that can be in work: nobody waits behind a destination that hangs.
         most = max((len(node.outlets) for node in plan.nodes), default=1)
         self._workers = ThreadPoolExecutor(most * listen.maximum_associations, "destination")
@@ -78,7 +78,7 @@ class Gateway:
         self._journal.write("stopped")
 
     def _admit(self, caller: Caller) -> Refusal | None:
-        refusal = refusal_of(self._plan.nodes, caller, _is_host)
+        refusal = refusal_of(self._plan.nodes, caller, is_host)
         if refusal is not None:
             self._journal.write(
                 "association rejected",
@@ -89,8 +89,12 @@ class Gateway:
             )
         return refusal
 
-    def _take(self, received: Received) -> StoreAnswer:
-        """Deal with one instance; whatever happens, there is an answer."""
+    def take(self, received: Received) -> StoreAnswer:
+        """Deal with one instance; whatever happens, there is an answer.
+
+        Args:
+            received: the instance, from a caller that was let in.
+        """
         started = time.monotonic()
         receipt = self._new_receipt()
         try:
@@ -242,8 +246,13 @@ def _comment(status: StoreStatus, results: list[Result], receipt: str) -> str:
     return f"{what}, receipt {receipt}"
 
 
-def _is_host(address: str, host: str) -> bool:
-    """Tell whether an address is one of a host's; a host that can't be resolved has none."""
+def is_host(address: str, host: str) -> bool:
+    """Tell whether an address is one of a host's; a host that can't be resolved has none.
+
+    Args:
+        address: IP address.
+        host: name or address.
+    """
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
         return _plain(address) in {_plain(str(entry[4][0])) for entry in found}
