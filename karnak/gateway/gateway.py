@@ -181,11 +181,12 @@ class Gateway:
         )
         if outcome.status is Status.EXCLUDED:
             return Result.excluded(name, outcome.reason or "the profile excludes the instance")
-        if outcome.status is not Status.FORWARDED or outcome.data is None:
+        data = outcome.data
+        if outcome.status is not Status.FORWARDED or data is None:
             return Result.rejected(name, outcome.reason or "the instance could not be de-identified")
         for warning in outcome.warnings:
             self._journal.write("remark", receipt=receipt, destination=name, reason=warning)
-        transfer_syntax_uid, data_set = split_part10(outcome.data)
+        transfer_syntax_uid, data_set = split_part10(data)
         return Parcel(
             data_set,
             transfer_syntax_uid,

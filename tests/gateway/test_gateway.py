@@ -2,6 +2,7 @@
 
 import io
 import json
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -249,9 +250,16 @@ def test_starting_and_stopping(start: Start) -> None:
         ("::ffff:127.0.0.1", "127.0.0.1", True),
         ("fe80::1%eth0", "fe80::1", True),
         ("10.0.0.1", "10.0.0.2", False),
-        ("10.0.0.1", "no-such-host.invalid", False),
         ("", "127.0.0.1", False),
     ],
 )
 def test_is_host(address: str, host: str, same: bool) -> None:
     assert is_host(address, host) is same
+
+
+def test_a_host_that_nobody_knows_is_nobodys(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*arguments: object, **options: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    assert not is_host("10.0.0.1", "no-such-host.example")

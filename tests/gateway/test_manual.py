@@ -1,0 +1,139 @@
+"""The manual says what the gateway does: its examples work, its tables list what there is, no more and no less."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
+
+from karnak.dsl.nodes import Source
+from karnak.gateway import gateway, journal
+from karnak.gateway.answers import StoreStatus
+from karnak.gateway.config import (
+    Config,
+    CsvEntry,
+    DicomEntry,
+    FolderEntry,
+    ForwardNodeEntry,
+    GeneratedEntry,
+    Listen,
+    ProjectEntry,
+    SourceEntry,
+    TagEntry,
+)
+from karnak.gateway.plan import make_plan
+from karnak.gateway.pseudonyms import CsvPseudonyms
+
+MANUAL = (Path(__file__).parents[2] / "docs" / "gateway.md").read_text(encoding="utf-8")
+HEX = "0123456789abcdef0123456789abcdef"
+EXAMPLES = re.findall(r"```yaml\n(.*?)```", MANUAL, re.DOTALL)
+TABLE = re.findall(r"```\n(patient_id.*?)```", MANUAL, re.DOTALL)[0]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Everything that the examples name."""
+    for name in ("profiles", "secrets"):
+        (tmp_path / name).mkdir()
+    profile = "name: Research\nprofileElements:\n  - { name: a, codename: basic.dicom.profile }\n"
+    (tmp_path / "profiles" / "research.yml").write_text(profile)
+    (tmp_path / "secrets" / "trial-1.hex").write_text(HEX)
+    (tmp_path / "secrets" / "trial-1.hex").chmod(0o600)
+    (tmp_path / "ids.csv").write_text(TABLE)
+    return tmp_path
+
+
+@pytest.mark.parametrize("text", EXAMPLES)
+def test_the_examples_work(text: str, folder: Path) -> None:
+    plan, diagnostics = make_plan(Source("gateway.yml", text), folder, {"TRIAL_1_SECRET": HEX})
+    assert diagnostics == ()
+    assert plan is not None
+
+
+def test_there_are_examples() -> None:
+    assert len(EXAMPLES) == 2
+
+
+def test_the_table_of_pseudonyms_is_one(folder: Path) -> None:
+    assert len(CsvPseudonyms.read(folder / "ids.csv")) == 2
+
+
+def _tables(heading: str) -> list[list[list[str]]]:
+    """The cells of the tables below a heading, without their first two lines."""
+    section = re.split(r"^#+ ", MANUAL, flags=re.MULTILINE)
+    (body,) = [part for part in section if part.split("\n", 1)[0].strip("`") == heading]
+    tables = re.findall(r"(?:^\|.*\n)+", body, re.MULTILINE)
+    return [[[cell.strip() for cell in line.strip("|").split("|")] for line in t.splitlines()[2:]] for t in tables]
+
+
+def _settings(rows: list[list[str]]) -> dict[str, str]:
+    return {row[0].strip("`"): row[1].strip("`") for row in rows}
+
+
+def _fields(model: type[BaseModel], but: frozenset[str] = frozenset()) -> Mapping[str, object]:
+    fields = {field.alias or name: field.default for name, field in model.model_fields.items()}
+    return {name: default for name, default in fields.items() if name not in but}
+
+
+COMMON = frozenset(_fields(DicomEntry)) & frozenset(_fields(FolderEntry))
+
+
+@pytest.mark.parametrize(
+    ("heading", "number", "fields"),
+    [
+        ("listen", 0, _fields(Listen)),
+        ("projects", 0, _fields(ProjectEntry)),
+        ("forward_nodes", 0, _fields(ForwardNodeEntry)),
+        ("forward_nodes", 1, _fields(SourceEntry)),
+        ("destinations", 0, {name: _fields(FolderEntry)[name] for name in COMMON}),
+        ("destinations", 1, _fields(DicomEntry, COMMON)),
+        ("destinations", 2, _fields(FolderEntry, COMMON)),
+    ],
+)
+def test_the_tables_list_the_settings_and_their_defaults(
+    heading: str, number: int, fields: Mapping[str, object]
+) -> None:
+    shown = _settings(_tables(heading)[number])
+    assert shown.keys() == fields.keys()
+    for name, default in fields.items():
+        if default is PydanticUndefined:
+            assert shown[name] == "needed"
+        elif isinstance(default, bool):
+            assert shown[name] == str(default).lower()
+        elif isinstance(default, (int, str)):
+            assert shown[name] == str(default)
+        else:
+            # None and empty lists: there is no value to show.
+            assert not shown[name].isdigit()
+
+
+def test_the_table_of_pseudonym_sources_lists_their_settings() -> None:
+    (rows,) = _tables("pseudonym")
+    listed = {(row[0].strip("`"), row[1].strip("`")) for row in rows}
+    sources: dict[str, type[BaseModel]] = {"generated": GeneratedEntry, "tag": TagEntry, "csv": CsvEntry}
+    assert listed == {("from", "")} | {
+        (name, source) for source, model in sources.items() for name in _fields(model) if name != "from"
+    }
+
+
+def test_every_section_of_the_configuration_has_a_heading() -> None:
+    headings = set(re.findall(r"^### `(\w+)`$", MANUAL, re.MULTILINE))
+    assert headings == set(Config.model_fields) | {"destinations", "pseudonym"}
+
+
+def test_the_table_of_statuses_lists_them_all() -> None:
+    _, rows = _tables("What callers are told")
+    assert [row[0] for row in rows] == [f"{status:04X}H" for status in sorted(StoreStatus)]
+
+
+def test_the_table_of_events_lists_them_all() -> None:
+    (rows,) = _tables("The journal")
+    listed = {word for row in rows for word in re.findall(r"`([^`]+)`", row[0])}
+    written = set()
+    for module in (gateway, journal):
+        text = Path(str(module.__file__)).read_text(encoding="utf-8")
+        written |= set(re.findall(r'\.write(?:_error)?\(\s*"([^"]+)"', text))
+    # Results are written by the name of their fate.
+    assert listed == written | {"excluded", "rejected", "undelivered"}
