@@ -1,23 +1,35 @@
 """Elements that rules add at the root, computed from the original (the language page, sections 2 and 3.4)."""
 
 from collections.abc import Iterable
+from typing import Protocol
+
+from pydicom import Dataset
 
 from karnak.errors import KarnakError
 from karnak.ir.profile import AddElement, AddPrivateElement, Rule
 from karnak.ir.selector import format_tag
 from karnak.runtime.encoding import RawDataset
 from karnak.runtime.outcome import Change
-from karnak.runtime.part10 import Instance
 from karnak.runtime.private_blocks import block_is_used, creator_of, creator_tag
 from karnak.runtime.rejection import Rejected, named
 from karnak.runtime.values import Surroundings, ValueRefused, encode_text, encode_value
 from karnak.standard.iods import has_attribute
 
 
+class Original(Protocol):
+    """What additions ask of the original instance."""
+
+    @property
+    def dataset(self) -> Dataset: ...
+    @property
+    def sop_class_uid(self) -> str | None: ...
+    def has(self, tag: int) -> bool: ...
+
+
 def add_all(
     rules: Iterable[Rule],
     asked_for: Iterable[tuple[Rule, AddElement]],
-    instance: Instance,
+    instance: Original,
     output: RawDataset,
     around: Surroundings,
 ) -> tuple[list[Change], list[str]]:
@@ -58,7 +70,7 @@ def add_all(
 
 
 def add_element(
-    addition: AddElement, instance: Instance, output: RawDataset, around: Surroundings, checked_by_iod: bool
+    addition: AddElement, instance: Original, output: RawDataset, around: Surroundings, checked_by_iod: bool
 ) -> str | None:
     """Add an element if the original has none.
 
@@ -90,7 +102,7 @@ def add_element(
 
 
 def add_private_element(
-    addition: AddPrivateElement, instance: Instance, output: RawDataset, around: Surroundings
+    addition: AddPrivateElement, instance: Original, output: RawDataset, around: Surroundings
 ) -> str | None:
     """Add a private element if the original has none, and reserve its block (PS3.5 7.8.1).
 

@@ -29,7 +29,7 @@ class Decision:
     Attributes:
         verb: what is done.
         rule: the rule that decided, or None where no rule did.
-        text: new text of REPLACE and ADD; None empties.
+        text: new text of REPLACE, not empty; of ADD, where None stands for no text.
         amount: how far SHIFT moves.
         part: what TRUNCATE removes.
         tag: the tag that ADD adds.

@@ -4,27 +4,45 @@ Whatever goes wrong, the outcome is `rejected`, has a reason and has no data; an
 leaves only if every rule ran on it without error.
 """
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Literal
 
 from karnak.errors import KarnakError
 from karnak.ir.selector import format_tag
 from karnak.runtime.always_set import always_set
+from karnak.runtime.encoding import DEFLATED
 from karnak.runtime.interpret import Interpretation, interpret
 from karnak.runtime.keys import Project
-from karnak.runtime.outcome import Change, Outcome, Status
-from karnak.runtime.part10 import Instance, read_instance, write_part10
+from karnak.runtime.outcome import Change, Deferred, Outcome, Status
+from karnak.runtime.part10 import (
+    SERIES_INSTANCE_UID,
+    SOP_CLASS_UID,
+    SOP_INSTANCE_UID,
+    STUDY_INSTANCE_UID,
+    Instance,
+    decode_instance,
+    deflate_dataset,
+    file_head,
+    read_instance,
+    write_part10,
+)
 from karnak.runtime.program import Program
-from karnak.runtime.rejection import Excluded, Rejected
+from karnak.runtime.rejection import (
+    NO_PSEUDONYM,
+    NO_SOP_CLASS_UID,
+    NO_SOP_INSTANCE_UID,
+    Excluded,
+    FallBack,
+    Rejected,
+)
 
 Mode = Literal["deid", "morph"]
-_SOP_INSTANCE_UID = 0x00080018
-_STUDY_INSTANCE_UID = 0x0020000D
-_SERIES_INSTANCE_UID = 0x0020000E
+Engine = Literal["tables", "reference"]
 
 
 def deidentify(
-    data: bytes | Instance,
+    data: bytes | memoryview | Instance,
     program: Program,
     project: Project,
     *,
@@ -32,17 +50,19 @@ def deidentify(
     mode: Mode = "deid",
     now: datetime,
     transfer_syntax_uid: str | None = None,
+    engine: Engine = "tables",
 ) -> Outcome:
     """De-identify or morph one instance.
 
     Args:
-        data: a Part 10 file, a dataset alone with its transfer syntax given, or an instance already parsed.
+        data: a Part 10 file, a dataset alone with its transfer syntax given, or an instance already read.
         program: the compiled profile.
         project: name and secret.
         pseudonym: the patient's pseudonym; needed in mode "deid", not used in mode "morph".
         mode: "deid" also sets the attributes that say so; "morph" applies the rules alone.
         now: the time, with its zone; the clock is never read here.
         transfer_syntax_uid: of a dataset alone; None for a Part 10 file.
+        engine: "tables" rewrites bytes by decision tables; "reference" is the interpreter, slow and the judge.
 
     Returns:
         Forwarded with the bytes of a Part 10 file in the same transfer syntax, excluded, or rejected with a reason.
@@ -52,16 +72,21 @@ def deidentify(
     """
     if now.tzinfo is None:
         raise ValueError("now needs a time zone")
-    sop_class_uid = None
+    sop_class_uid = fallback = None
     try:
-        instance = data if isinstance(data, Instance) else read_instance(data, transfer_syntax_uid)
+        if isinstance(data, Instance):
+            instance, shared = data, True
+        else:
+            read = read_instance if engine == "tables" else decode_instance
+            instance, shared = read(data, transfer_syntax_uid), False
         sop_class_uid = instance.sop_class_uid
-        interpretation = interpret(instance, program, project)
-        if mode == "deid":
-            if not pseudonym or not pseudonym.strip():
-                raise Rejected("there is no pseudonym for this patient")
-            _set_always(interpretation, program, project, pseudonym, now)
-        return _forwarded(instance, interpretation)
+        if engine == "tables":
+            try:
+                return _by_table(instance, program, project, pseudonym, mode, now, shared)
+            except FallBack as why:
+                fallback = str(why)
+        outcome = _by_interpreter(instance.decoded(), program, project, pseudonym, mode, now)
+        return replace(outcome, fallback=fallback) if fallback else outcome
     except Excluded as reason:
         return Outcome.excluded(str(reason), sop_class_uid)
     except KarnakError as reason:
@@ -69,6 +94,60 @@ def deidentify(
     except Exception as error:
         # The text of a foreign exception may hold a value; its type does not.
         return Outcome.rejected(f"an internal error of type {type(error).__name__}", sop_class_uid)
+
+
+def _by_table(
+    instance: Instance,
+    program: Program,
+    project: Project,
+    pseudonym: str | None,
+    mode: Mode,
+    now: datetime,
+    shared: bool,
+) -> Outcome:
+    from karnak.runtime.rewrite import rewrite
+
+    if instance.scanned is None:
+        raise FallBack("big endian")
+    scanned = instance.scanned.apart() if shared else instance.scanned
+    made = rewrite(scanned, program, project, _usable(pseudonym) if mode == "deid" else None, mode == "deid", now)
+    sop_instance_uid = made.uids[SOP_INSTANCE_UID]
+    sop_class_uid = made.uids[SOP_CLASS_UID] or instance.media_storage_sop_class_uid
+    if sop_class_uid is None or sop_instance_uid is None:
+        raise Rejected(NO_SOP_CLASS_UID)
+    transfer_syntax_uid = instance.transfer_syntax_uid
+    head = file_head(transfer_syntax_uid, sop_class_uid, sop_instance_uid)
+    pieces: tuple[bytes | memoryview, ...] = (head, *made.segments)
+    if transfer_syntax_uid == DEFLATED:
+        pieces = (head, deflate_dataset(b"".join(made.segments)))
+    return Outcome(
+        Status.FORWARDED,
+        pieces,
+        None,
+        Deferred(lambda: _by_interpreter(instance.decoded(), program, project, pseudonym, mode, now).changes),
+        tuple(made.warnings),
+        sop_class_uid,
+        sop_instance_uid,
+        made.uids[STUDY_INSTANCE_UID],
+        made.uids[SERIES_INSTANCE_UID],
+        transfer_syntax_uid,
+    )
+
+
+def _usable(pseudonym: str | None) -> str | None:
+    return pseudonym if pseudonym and pseudonym.strip() else None
+
+
+def _by_interpreter(
+    instance: Instance, program: Program, project: Project, pseudonym: str | None, mode: Mode, now: datetime
+) -> Outcome:
+    interpretation = interpret(instance, program, project)
+    if mode == "deid":
+        usable = _usable(pseudonym)
+        if usable is None:
+            raise Rejected(NO_PSEUDONYM)
+        _set_always(interpretation, program, project, usable, now)
+    return _forwarded(instance, interpretation)
 
 
 def _set_always(
@@ -90,19 +169,19 @@ def _forwarded(instance: Instance, interpretation: Interpretation) -> Outcome:
     made = Instance(interpretation.dataset, instance.transfer_syntax_uid)
     sop_instance_uid = made.sop_instance_uid
     if sop_instance_uid is None:
-        raise Rejected("the rules leave no SOP Instance UID (0008,0018): the instance could not be stored")
+        raise Rejected(NO_SOP_INSTANCE_UID)
     sop_class_uid = made.sop_class_uid or instance.media_storage_sop_class_uid
     if sop_class_uid is None:
-        raise Rejected("the instance has no SOP Class UID (0008,0016)")
+        raise Rejected(NO_SOP_CLASS_UID)
     return Outcome(
         status=Status.FORWARDED,
-        data=write_part10(made.dataset, instance.transfer_syntax_uid, sop_class_uid, sop_instance_uid),
+        segments=(write_part10(made.dataset, instance.transfer_syntax_uid, sop_class_uid, sop_instance_uid),),
         reason=None,
         changes=tuple(interpretation.changes),
         warnings=tuple(interpretation.warnings),
         sop_class_uid=sop_class_uid,
         sop_instance_uid=sop_instance_uid,
-        study_instance_uid=made.text(_STUDY_INSTANCE_UID),
-        series_instance_uid=made.text(_SERIES_INSTANCE_UID),
+        study_instance_uid=made.text(STUDY_INSTANCE_UID),
+        series_instance_uid=made.text(SERIES_INSTANCE_UID),
         transfer_syntax_uid=instance.transfer_syntax_uid,
     )

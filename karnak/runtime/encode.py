@@ -48,7 +48,12 @@ def encode_dataset(dataset: Dataset, encoding: Encoding) -> bytes:
     return b"".join(pieces)
 
 
-def _sequence(tag: int, items: ItemSequence, encoding: Encoding) -> bytes:
+def encode_items(items: ItemSequence) -> bytes:
+    """Write the items of a sequence, with its delimiter where its length is undefined.
+
+    Args:
+        items: raw datasets, and how they are encoded.
+    """
     pieces: list[bytes] = []
     inner = items.encoding
     for item in items:
@@ -59,7 +64,11 @@ def _sequence(tag: int, items: ItemSequence, encoding: Encoding) -> bytes:
             pieces += [_marker(ITEM, len(body), inner), body]
     if items.undefined_length:
         pieces.append(_marker(SEQUENCE_DELIMITER, 0, inner))
-    value = b"".join(pieces)
+    return b"".join(pieces)
+
+
+def _sequence(tag: int, items: ItemSequence, encoding: Encoding) -> bytes:
+    value = encode_items(items)
     length = UNDEFINED_LENGTH if items.undefined_length else len(value)
     return _header(tag, items.vr, length, encoding) + value
 

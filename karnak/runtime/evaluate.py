@@ -55,12 +55,12 @@ class CurrentElement:
     Attributes:
         tag: its tag.
         vr: its value representation.
-        string_value: its own value as text, or None.
+        read: gives its own value as text, or None; called only where an expression asks for `stringValue`.
     """
 
     tag: int
     vr: str
-    string_value: str | None
+    read: Callable[[], str | None]
 
 
 def condition_holds(condition: Expression, instance: Root) -> bool:
@@ -134,7 +134,7 @@ class _Walk:
             case CurrentName.VR:
                 return self.current.vr
             case CurrentName.STRING_VALUE:
-                return self.current.string_value
+                return self.current.read()
 
     def method(self, node: MethodCall) -> Value:
         receiver = self.value(node.receiver)
@@ -230,7 +230,12 @@ def _compute_patient_age(instance: Root) -> Decision:
         age = age_between(parse_date(birth), parse_date(then)) if birth and then else None
     except DateError:
         age = None
-    return Decision(Verb.REPLACE, text=age)
+    return _replace(age)
+
+
+def _replace(text: str | None) -> Decision:
+    """Replacing by null or by an empty text empties, a sequence like a value."""
+    return Decision(Verb.REPLACE, text=text) if text else Decision(Verb.EMPTY)
 
 
 def _decides(verb: Verb) -> Callable[[Root], Decision]:
@@ -257,7 +262,7 @@ _FUNCTIONS: dict[str, Callable[..., Value]] = {
     "UID": _decides(Verb.UID),
     "ExcludeInstance": _decides(Verb.EXCLUDE),
     "ComputePatientAge": _compute_patient_age,
-    "Replace": lambda _, text: Decision(Verb.REPLACE, text=text),
+    "Replace": lambda _, text: _replace(text),
     "Add": lambda _, tag, vr, text: Decision(Verb.ADD, tag=tag, vr=vr, text=text),
     "ShiftDate": lambda _, days, seconds: Decision(Verb.SHIFT, amount=Amount(days, seconds)),
 }

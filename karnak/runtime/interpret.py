@@ -47,7 +47,7 @@ from karnak.runtime.outcome import Change
 from karnak.runtime.part10 import Instance, repertoire_of
 from karnak.runtime.private_blocks import block_is_used, creator_of, reserves_block
 from karnak.runtime.program import Program
-from karnak.runtime.rejection import Excluded, Rejected, named
+from karnak.runtime.rejection import NO_PATIENT_ID, Excluded, Rejected, named
 from karnak.runtime.repertoire import Repertoire
 from karnak.runtime.text import text_of
 from karnak.runtime.transform import carry_out
@@ -263,9 +263,11 @@ class _Run:
             case BasicProfile(options):
                 return self.ask_basic_profile(options, path, vr, around)
             case Evaluate(expression):
-                text = None if element is None else text_of(element, around.encoding, around.repertoire)
-                current = CurrentElement(path[-1].tag, vr, text)
-                answer = evaluate(expression, self.instance, current)
+
+                def read() -> str | None:
+                    return None if element is None else text_of(element, around.encoding, around.repertoire)
+
+                answer = evaluate(expression, self.instance, CurrentElement(path[-1].tag, vr, read))
                 return answer if isinstance(answer, Decision) else None
             case Shift() | ShiftRange() | ShiftByTag():
                 return (
@@ -331,7 +333,7 @@ def _patient_id(instance: Instance) -> str:
     text = instance.text(PATIENT_ID)
     first = text.split("\\")[0] if text else ""
     if not first:
-        raise Rejected("the instance has no PatientID (0010,0020)")
+        raise Rejected(NO_PATIENT_ID)
     return first
 
 

@@ -7,6 +7,7 @@ syntax. Source: PS3.10 section 7.
 import struct
 import zlib
 from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING
 
 from pydicom import Dataset
 from pydicom.dataelem import RawDataElement
@@ -26,35 +27,66 @@ from karnak.runtime.encoding import (
     stored,
     stored_leaf,
 )
-from karnak.runtime.repertoire import Repertoire
+from karnak.runtime.repertoire import Repertoire, repertoire_of_value
 from karnak.runtime.text import count_of, text_of
 from karnak.version import VERSION
+
+if TYPE_CHECKING:
+    from karnak.runtime.scanned import ScannedInstance
 
 IMPLEMENTATION_CLASS_UID = "2.25.302604139174512206284730158291471390912"
 IMPLEMENTATION_VERSION_NAME = f"KARNAK_{VERSION}"
 MAX_INFLATED_BYTES = 4 << 30
 
-_SOP_CLASS_UID = 0x00080016
-_SOP_INSTANCE_UID = 0x00080018
+SOP_CLASS_UID = 0x00080016
+SOP_INSTANCE_UID = 0x00080018
+STUDY_INSTANCE_UID = 0x0020000D
+SERIES_INSTANCE_UID = 0x0020000E
+# The UIDs of an output that its outcome names.
+OUTPUT_UIDS = (SOP_CLASS_UID, SOP_INSTANCE_UID, STUDY_INSTANCE_UID, SERIES_INSTANCE_UID)
 _TRANSFER_SYNTAX_UID = 0x00020010
 _MEDIA_STORAGE_SOP_CLASS_UID = 0x00020002
+_NO_TRANSFER_SYNTAX = "the file meta information names no transfer syntax (0002,0010)"
+_PREAMBLE = bytes(128) + b"DICM"
+_GROUP_LENGTH = struct.Struct("<HH2sHI")
+_META_HEADER = struct.Struct("<HH2sH")
+_LENGTH = struct.Struct("<I")
+_LONG_VR_BYTES = frozenset(vr.encode("ascii") for vr in LONG_VRS)
 
 
 class Instance:
-    """One parsed instance; nothing changes it.
+    """One instance whose bytes were found well formed; nothing changes it.
 
     Args:
-        dataset: root dataset with raw leaves.
+        dataset: root dataset with raw leaves; None where `scanned` is given, and decoded on demand.
         transfer_syntax_uid: how it was encoded.
         media_storage_sop_class_uid: what the file meta information called it, or None.
+        scanned: its index, which answers faster than the dataset; None to ask the dataset.
     """
 
     def __init__(
-        self, dataset: Dataset, transfer_syntax_uid: str, media_storage_sop_class_uid: str | None = None
+        self,
+        dataset: Dataset | None,
+        transfer_syntax_uid: str,
+        media_storage_sop_class_uid: str | None = None,
+        scanned: "ScannedInstance | None" = None,
     ) -> None:
-        self.dataset = dataset
+        self._dataset = dataset
         self.transfer_syntax_uid = transfer_syntax_uid
         self.media_storage_sop_class_uid = media_storage_sop_class_uid
+        self.scanned = scanned
+
+    @property
+    def dataset(self) -> Dataset:
+        """The root dataset, with raw leaves."""
+        if self._dataset is None:
+            assert self.scanned is not None
+            self._dataset = decode_dataset(self.scanned.encoded(), self.scanned.encoding)
+        return self._dataset
+
+    def decoded(self) -> "Instance":
+        """The same instance without its index, so that every answer comes from the dataset."""
+        return Instance(self.dataset, self.transfer_syntax_uid, self.media_storage_sop_class_uid)
 
     @cached_property
     def repertoire(self) -> Repertoire:
@@ -64,12 +96,12 @@ class Instance:
     @property
     def sop_class_uid(self) -> str | None:
         """SOP Class UID (0008,0016) as the dataset says it."""
-        return self.text(_SOP_CLASS_UID)
+        return self.text(SOP_CLASS_UID)
 
     @property
     def sop_instance_uid(self) -> str | None:
         """SOP Instance UID (0008,0018) as the dataset says it."""
-        return self.text(_SOP_INSTANCE_UID)
+        return self.text(SOP_INSTANCE_UID)
 
     def text(self, tag: int) -> str | None:
         """The value of a root element as text, or None where it is absent, empty or not text or numbers.
@@ -80,12 +112,14 @@ class Instance:
         Raises:
             TextError: its bytes are no characters of the instance's character set.
         """
+        if self.scanned is not None:
+            return self.scanned.text(tag)
         element = stored_leaf(self.dataset, tag)
         return None if element is None else text_of(element, encoding_of(self.transfer_syntax_uid), self.repertoire)
 
     def has(self, tag: int) -> bool:
         """Tell whether the root dataset has an element, whatever its VR or value."""
-        return tag in self.dataset
+        return tag in self.dataset if self.scanned is None else self.scanned.has(tag)
 
     def count(self, tag: int) -> int:
         """How many values or items a root element has; 0 where it is absent or empty.
@@ -93,6 +127,8 @@ class Instance:
         Raises:
             TextError: its bytes are no characters of the instance's character set.
         """
+        if self.scanned is not None:
+            return self.scanned.count(tag)
         if tag not in self.dataset:
             return 0
         element = stored(self.dataset, tag)
@@ -102,7 +138,7 @@ class Instance:
 
     def has_anywhere(self, tag: int) -> bool:
         """Tell whether the root dataset or an item at any depth has an element."""
-        return _contains(self.dataset, tag)
+        return _contains(self.dataset, tag) if self.scanned is None else self.scanned.has_anywhere(tag)
 
 
 def _contains(dataset: Dataset, tag: int) -> bool:
@@ -119,33 +155,57 @@ def repertoire_of(dataset: Dataset, inherited: Repertoire) -> Repertoire:
     return inherited if element is None else repertoire_of_value(element.value or b"")
 
 
-@lru_cache(maxsize=256)
-def repertoire_of_value(value: bytes) -> Repertoire:
-    """The repertoire that a value of SpecificCharacterSet (0008,0005) names."""
-    terms = value.decode("latin-1").split("\\")
-    return Repertoire(tuple(term.strip(" \0") for term in terms) if any(terms) else ())
-
-
-def read_instance(data: bytes, transfer_syntax_uid: str | None = None) -> Instance:
-    """Parse an instance.
+def read_instance(data: bytes | memoryview, transfer_syntax_uid: str | None = None) -> Instance:
+    """Read an instance: little endian ones are indexed, big endian ones decoded.
 
     Args:
-        data: a Part 10 file, or a dataset alone where its transfer syntax is given.
+        data: a Part 10 file, or a dataset alone where its transfer syntax is given; a mapped file is not copied.
         transfer_syntax_uid: transfer syntax of a dataset alone, or None for a Part 10 file.
 
     Raises:
         UnreadableInstance: the bytes are not what they should be; the message says where.
     """
-    media_storage_sop_class_uid = None
+    from karnak.runtime.scanned import ScannedInstance
+
+    view = memoryview(data)
+    start, media_storage_sop_class_uid = 0, None
     if transfer_syntax_uid is None:
-        meta, data = _split(data)
+        meta, start = _split(view)
         transfer_syntax_uid = _meta_text(meta, _TRANSFER_SYNTAX_UID)
         if not transfer_syntax_uid:
-            raise UnreadableInstance("the file meta information names no transfer syntax (0002,0010)")
+            raise UnreadableInstance(_NO_TRANSFER_SYNTAX)
         media_storage_sop_class_uid = _meta_text(meta, _MEDIA_STORAGE_SOP_CLASS_UID)
     if transfer_syntax_uid == DEFLATED:
-        data = _inflate(data)
-    dataset = decode_dataset(data, encoding_of(transfer_syntax_uid))
+        view, start = memoryview(_inflate(view[start:])), 0
+    encoding = encoding_of(transfer_syntax_uid)
+    if not encoding.little_endian:
+        dataset = decode_dataset(bytes(view[start:]), encoding)
+        return Instance(dataset, transfer_syntax_uid, media_storage_sop_class_uid)
+    scanned = ScannedInstance(view, start, len(view), encoding)
+    return Instance(None, transfer_syntax_uid, media_storage_sop_class_uid, scanned)
+
+
+def decode_instance(data: bytes | memoryview, transfer_syntax_uid: str | None = None) -> Instance:
+    """Read an instance by decoding all of it, as `read_instance` does with big endian ones.
+
+    Args:
+        data: as for `read_instance`.
+        transfer_syntax_uid: as for `read_instance`.
+
+    Raises:
+        UnreadableInstance: the bytes are not what they should be; the message says where.
+    """
+    media_storage_sop_class_uid = None
+    body = bytes(data)
+    if transfer_syntax_uid is None:
+        meta, start = _split(memoryview(body))
+        transfer_syntax_uid, body = _meta_text(meta, _TRANSFER_SYNTAX_UID), body[start:]
+        if not transfer_syntax_uid:
+            raise UnreadableInstance(_NO_TRANSFER_SYNTAX)
+        media_storage_sop_class_uid = _meta_text(meta, _MEDIA_STORAGE_SOP_CLASS_UID)
+    if transfer_syntax_uid == DEFLATED:
+        body = _inflate(body)
+    dataset = decode_dataset(body, encoding_of(transfer_syntax_uid))
     return Instance(dataset, transfer_syntax_uid, media_storage_sop_class_uid)
 
 
@@ -155,14 +215,14 @@ def split_part10(data: bytes) -> tuple[str, bytes]:
     Raises:
         UnreadableInstance: it is no Part 10 file.
     """
-    meta, dataset = _split(data)
+    meta, start = _split(memoryview(data))
     transfer_syntax_uid = _meta_text(meta, _TRANSFER_SYNTAX_UID)
     if not transfer_syntax_uid:
-        raise UnreadableInstance("the file meta information names no transfer syntax (0002,0010)")
-    return transfer_syntax_uid, dataset
+        raise UnreadableInstance(_NO_TRANSFER_SYNTAX)
+    return transfer_syntax_uid, data[start:]
 
 
-def is_part10(data: bytes) -> bool:
+def is_part10(data: bytes | memoryview) -> bool:
     """Tell whether bytes begin as a Part 10 file does: 128 bytes and "DICM"."""
     return data[128:132] == b"DICM"
 
@@ -195,53 +255,77 @@ def wrap_part10(
         sop_instance_uid: for Media Storage SOP Instance UID (0002,0003).
         deflate: `body` is still to be deflated where the transfer syntax asks for it.
     """
+    if deflate and transfer_syntax_uid == DEFLATED:
+        body = deflate_dataset(body)
+    return file_head(transfer_syntax_uid, sop_class_uid, sop_instance_uid) + body
+
+
+def file_head(transfer_syntax_uid: str, sop_class_uid: str, sop_instance_uid: str) -> bytes:
+    """A zeroed preamble and new file meta information (PS3.10 7.1).
+
+    Args:
+        transfer_syntax_uid: how the dataset after it is encoded.
+        sop_class_uid: for Media Storage SOP Class UID (0002,0002).
+        sop_instance_uid: for Media Storage SOP Instance UID (0002,0003).
+    """
+    before, after = _meta_around(transfer_syntax_uid, sop_class_uid)
+    instance = _meta_element(0x00020003, "UI", sop_instance_uid)
+    size = len(before) + len(instance) + len(after)
+    return b"".join((_PREAMBLE, _GROUP_LENGTH.pack(2, 0, b"UL", 4, size), before, instance, after))
+
+
+@lru_cache(maxsize=1024)
+def _meta_around(transfer_syntax_uid: str, sop_class_uid: str) -> tuple[bytes, bytes]:
+    """What stands before and after Media Storage SOP Instance UID."""
+    before = encode_dataset(_version(), EXPLICIT) + _meta_element(_MEDIA_STORAGE_SOP_CLASS_UID, "UI", sop_class_uid)
+    after = (
+        _meta_element(_TRANSFER_SYNTAX_UID, "UI", transfer_syntax_uid)
+        + _meta_element(0x00020012, "UI", IMPLEMENTATION_CLASS_UID)
+        + _meta_element(0x00020013, "SH", IMPLEMENTATION_VERSION_NAME)
+    )
+    return before, after
+
+
+def _version() -> RawDataset:
     meta = RawDataset()
     meta.put(leaf(0x00020001, "OB", b"\0\1"))
-    for tag, vr, text in (
-        (_MEDIA_STORAGE_SOP_CLASS_UID, "UI", sop_class_uid),
-        (0x00020003, "UI", sop_instance_uid),
-        (_TRANSFER_SYNTAX_UID, "UI", transfer_syntax_uid),
-        (0x00020012, "UI", IMPLEMENTATION_CLASS_UID),
-        (0x00020013, "SH", IMPLEMENTATION_VERSION_NAME),
-    ):
-        padding = b"\0" if vr == "UI" else b" "
-        value = text.encode("ascii")
-        meta.put(leaf(tag, vr, value + padding * (len(value) % 2)))
-    encoded = encode_dataset(meta, EXPLICIT)
-    group_length = struct.pack("<HH2sHI", 2, 0, b"UL", 4, len(encoded))
-    if deflate and transfer_syntax_uid == DEFLATED:
-        body = _deflate(body)
-    return b"".join((bytes(128), b"DICM", group_length, encoded, body))
+    return meta
 
 
-def _split(data: bytes) -> tuple[dict[int, bytes], bytes]:
-    """Split a Part 10 file into the elements of group 2 and what follows them."""
+def _meta_element(tag: int, vr: str, text: str) -> bytes:
+    value = text.encode("ascii")
+    value += (b"\0" if vr == "UI" else b" ") * (len(value) % 2)
+    return _META_HEADER.pack(tag >> 16, tag & 0xFFFF, vr.encode("ascii"), len(value)) + value
+
+
+def _split(data: memoryview) -> tuple[dict[int, bytes], int]:
+    """The elements of group 2 of a Part 10 file, and where the dataset begins."""
     if not is_part10(data):
         raise UnreadableInstance("this is no DICOM Part 10 file: DICM is missing at offset 128")
     meta: dict[int, bytes] = {}
     position = 132
-    while position + 8 <= len(data) and data[position : position + 2] == b"\x02\x00":
-        group, element, vr = struct.unpack_from("<HH2s", data, position)
-        name = vr.decode("latin-1")
-        if name in LONG_VRS:
+    size = len(data)
+    while position + 8 <= size:
+        group, element, vr, length = _META_HEADER.unpack_from(data, position)
+        if group != 2:
+            break
+        start = position + 8
+        if vr in _LONG_VR_BYTES:
             start = position + 12
-            length = struct.unpack_from("<I", data, position + 8)[0] if start <= len(data) else len(data)
-        else:
-            start = position + 8
-            length = struct.unpack_from("<H", data, position + 6)[0]
-        if start + length > len(data):
+            length = _LENGTH.unpack_from(data, position + 8)[0] if start <= size else size
+        if start + length > size:
             tag = format_tag(group << 16 | element)
             raise UnreadableInstance(f"{tag} of the file meta information runs over the end at offset {position}")
-        meta[group << 16 | element] = data[start : start + length]
+        meta[group << 16 | element] = bytes(data[start : start + length])
         position = start + length
-    return meta, data[position:]
+    return meta, position
 
 
 def _meta_text(meta: dict[int, bytes], tag: int) -> str | None:
     return meta.get(tag, b"").decode("latin-1").strip(" \0") or None
 
 
-def _inflate(data: bytes) -> bytes:
+def _inflate(data: bytes | memoryview) -> bytes:
     """Inflate a deflated dataset (PS3.5 A.5: raw deflate, RFC 1951)."""
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     try:
@@ -253,7 +337,8 @@ def _inflate(data: bytes) -> bytes:
     return inflated
 
 
-def _deflate(data: bytes) -> bytes:
+def deflate_dataset(data: bytes) -> bytes:
+    """Deflate an encoded dataset, to even length (PS3.5 A.5)."""
     deflater = zlib.compressobj(wbits=-zlib.MAX_WBITS)
     deflated = deflater.compress(data) + deflater.flush()
     return deflated + b"\0" * (len(deflated) % 2)

@@ -5,12 +5,19 @@ import json
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from karnak.ir.profile import Profile
 from karnak.ir.span import Span
 from karnak.standard.confidentiality import DEFAULT_EDITION
 from karnak.version import VERSION
+
+if TYPE_CHECKING:
+    from karnak.runtime.conditions import Conditions
+    from karnak.runtime.encoding import Encoding
+    from karnak.runtime.lower import Table
+
+MAX_TABLES = 256
 
 
 class Program:
@@ -24,6 +31,38 @@ class Program:
     def __init__(self, profile: Profile, edition: str = DEFAULT_EDITION) -> None:
         self.profile = profile
         self.edition = edition
+        self._tables: dict[tuple[str | None, tuple[bool, ...], Encoding], Table] = {}
+
+    @cached_property
+    def conditions(self) -> "Conditions":
+        """The conditions of this program, each once."""
+        from karnak.runtime.conditions import Conditions
+
+        return Conditions(self.profile.rules)
+
+    def table(self, sop_class_uid: str | None, bits: tuple[bool, ...], encoding: "Encoding") -> "Table":
+        """The decision table for one SOP Class and one outcome of the conditions; built on first use.
+
+        Args:
+            sop_class_uid: SOP Class UID of the instance, or None.
+            bits: how each of `conditions` has come out.
+            encoding: how the instance's dataset is encoded.
+        """
+        key = (sop_class_uid, bits, encoding)
+        found = self._tables.get(key)
+        if found is None:
+            from karnak.runtime.lower import Table
+
+            if len(self._tables) >= MAX_TABLES:
+                # The oldest goes; it is built again if it is needed again.
+                self._tables.pop(next(iter(self._tables)), None)
+            found = self._tables[key] = Table(self, sop_class_uid, bits, encoding)
+        return found
+
+    @property
+    def table_count(self) -> int:
+        """How many tables are built and kept; at most MAX_TABLES."""
+        return len(self._tables)
 
     @cached_property
     def digest(self) -> str:

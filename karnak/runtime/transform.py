@@ -47,13 +47,16 @@ def transform(decision: Decision, element: RawDataElement, vr: str, around: Surr
             return element
         case Decision(verb=Verb.REMOVE):
             return None
+        case _ if vr == "SQ":
+            # A sequence that was sent as an unknown value without items: there is nothing in it to change.
+            return values.empty(element)
         case Decision(verb=Verb.UID):
             return values.new_uid(element, around)
         case Decision(verb=Verb.DUMMY):
             return values.dummy(element, around)
-        case Decision(verb=Verb.REPLACE, text=str(text)) if text:
+        case Decision(verb=Verb.REPLACE, text=str(text)):
             return values.encode_value(tag, vr, text, around.encoding, around.output_repertoire)
-        case Decision(verb=Verb.EMPTY | Verb.REPLACE):
+        case Decision(verb=Verb.EMPTY):
             return values.empty(element)
         case Decision(verb=Verb.SHIFT, amount=Amount() as amount) if vr in DATE_VRS:
             return values.map_dates(element, around, lambda value: shift(value, vr, amount))

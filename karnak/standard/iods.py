@@ -114,6 +114,29 @@ def attribute_type(sop_class_uid: str | None, path: tuple[int, ...]) -> Attribut
     return next((kind for kind in AttributeType if kind in (kinds[True] or kinds[False])), None)
 
 
+def place(sop_class_uid: str | None, path: tuple[int, ...]) -> tuple[int | None, ...]:
+    """Name the place inside a sequence: two places with one name have the same attributes of the same Types.
+
+    Args:
+        sop_class_uid: SOP Class UID of the instance, or None.
+        path: tags of the sequences from the root; empty for the root.
+
+    Returns:
+        Something to compare and to look up; no name for a SOP Class, or a place, that the tables don't have.
+    """
+    inside = _without_recursion(tuple(map(_as_listed, path)))
+    found: list[int | None] = []
+    for module in _modules(sop_class_uid) or ():
+        here: int | None = module.tree
+        for tag in inside:
+            here = None if here is None else _tree(here).get(tag, (None, None))[1]
+        found.append(here)
+    if all(here is None for here in found):
+        return ()
+    # A content item in a content item is at the place of the first (PS3.3 C.17.3.1).
+    return (*found, int(path[-1:] == (_CONTENT,)))
+
+
 def has_attribute(sop_class_uid: str | None, tag: int) -> bool | None:
     """Tell whether the IOD of a SOP Class has an attribute at its root, in any module.
 

@@ -62,7 +62,7 @@ INSTANCE = read_instance(
         )
     )
 )
-HERE = CurrentElement(0x00100010, "PN", "DOE^JANE")
+HERE = CurrentElement(0x00100010, "PN", lambda: "DOE^JANE")
 
 
 def ask(expression: Expression, instance: Instance = INSTANCE, current: CurrentElement | None = None) -> Any:
@@ -414,7 +414,8 @@ def test_actions_without_arguments(function: str, verb: Verb) -> None:
 
 def test_actions_with_arguments() -> None:
     assert ask(call("Replace", get("Modality")), current=HERE) == Decision(Verb.REPLACE, text="CT")
-    assert ask(call("Replace", NOTHING), current=HERE) == Decision(Verb.REPLACE, text=None)
+    assert ask(call("Replace", NOTHING), current=HERE) == Decision(Verb.EMPTY)
+    assert ask(call("Replace", text("")), current=HERE) == Decision(Verb.EMPTY)
     assert ask(call("ShiftDate", number(3), number(4)), current=HERE) == Decision(Verb.SHIFT, amount=Amount(3, 4))
     added = ask(call("Add", tag("PatientComments"), Literal("LT", VR), text("x")), current=HERE)
     assert added == Decision(Verb.ADD, text="x", tag=0x00104000, vr="LT")
@@ -444,7 +445,8 @@ def test_null_is_no_decision() -> None:
 )
 def test_compute_patient_age(elements: dict[str, str], age: str | None) -> None:
     made = read_instance(part10(specimen(*(leaf(name, value) for name, value in elements.items()))))
-    assert ask(call("ComputePatientAge"), made, HERE) == Decision(Verb.REPLACE, text=age)
+    expected = Decision(Verb.EMPTY) if age is None else Decision(Verb.REPLACE, text=age)
+    assert ask(call("ComputePatientAge"), made, HERE) == expected
 
 
 # --- conditions -----------------------------------------------------------------------------

@@ -31,7 +31,7 @@ def test_statuses_compare_with_their_words() -> None:
 def test_an_outcome_cannot_be_changed() -> None:
     outcome = Outcome.rejected("x")
     with pytest.raises(FrozenInstanceError):
-        outcome.data = b"leak"  # type: ignore[misc]
+        outcome.reason = "leak"  # type: ignore[misc]
 
 
 def test_an_outcome_does_not_show_the_instance_it_carries() -> None:

@@ -1,0 +1,83 @@
+"""The conditions of a program: every question about the root dataset, asked once per instance.
+
+Equal conditions share one answer, wherever they stand. The first ones are guards of rules; the others stand
+inside expressions, where an error may be asked for only when the expression is.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from karnak.errors import KarnakError
+from karnak.ir.expression import Expression
+from karnak.ir.profile import Evaluate, Rule
+from karnak.runtime.evaluate import Root, condition_holds
+from karnak.runtime.rejection import Rejected, named
+from karnak.runtime.specialise import conditions_in, without_spans
+
+
+class ConditionUndecided(Exception):
+    """A condition inside an expression cannot be evaluated; whether that matters only the interpreter can say."""
+
+
+class Conditions:
+    """All conditions of some rules.
+
+    Args:
+        rules: in profile order.
+    """
+
+    def __init__(self, rules: tuple[Rule, ...]) -> None:
+        self._rules = rules
+        self._numbers: dict[Expression, int] = {}
+        self._first_rule: list[Rule] = []
+        self._guard_of_rule = [None if rule.guard is None else self._number(rule.guard, rule) for rule in rules]
+        self._guards = len(self._numbers)
+        for rule in rules:
+            if isinstance(rule.effect, Evaluate):
+                for condition in conditions_in(rule.effect.expression):
+                    self._number(condition, rule)
+        self._all = tuple(self._numbers)
+
+    def _number(self, condition: Expression, rule: Rule) -> int:
+        key = without_spans(condition)
+        if key not in self._numbers:
+            self._numbers[key] = len(self._numbers)
+            self._first_rule.append(rule)
+        return self._numbers[key]
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def evaluate(self, root: Root) -> tuple[bool, ...]:
+        """Evaluate every condition on an instance.
+
+        Args:
+            root: the original root dataset.
+
+        Raises:
+            Rejected: a guard cannot be evaluated.
+            ConditionUndecided: a condition inside an expression cannot.
+        """
+        bits: list[bool] = []
+        for number, condition in enumerate(self._all):
+            try:
+                bits.append(condition_holds(condition, root))
+            except KarnakError as error:
+                if number >= self._guards:
+                    raise ConditionUndecided from None
+                raise Rejected(
+                    f"the condition of {named(self._first_rule[number])} cannot be evaluated: {error}"
+                ) from None
+        return tuple(bits)
+
+    def guards(self, bits: tuple[bool, ...]) -> tuple[bool, ...]:
+        """Per rule, whether it may apply."""
+        return tuple(number is None or bits[number] for number in self._guard_of_rule)
+
+    def inside(self, bits: tuple[bool, ...]) -> Mapping[Expression, bool]:
+        """By condition without spans, how it has come out."""
+        return dict(zip(self._all, bits, strict=True))
+
+
+def holding(rules: Iterable[Rule], guards: Iterable[bool]) -> list[Rule]:
+    """The rules whose guard holds."""
+    return [rule for rule, holds in zip(rules, guards, strict=True) if holds]

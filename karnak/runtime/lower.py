@@ -1,0 +1,240 @@
+"""Profile -> table: the first-match walk through the rules, done once per kind of element instead of per element.
+
+Partial evaluation: the SOP Class and the conditions are known, so the rules that cannot apply fall away, types
+settle combined actions, and expressions shrink to the part that reads a value. What a cell says is what the
+interpreter would decide. Source: the language page, sections 3 to 5.
+"""
+
+from dataclasses import replace
+
+from karnak.ir.profile import (
+    DATE_VRS,
+    Action,
+    Apply,
+    BasicProfile,
+    Evaluate,
+    Shift,
+    ShiftByTag,
+    ShiftRange,
+    TruncateDate,
+)
+from karnak.ir.selector import ElementKey, is_private
+from karnak.runtime.basic import Shifted, basic_action
+from karnak.runtime.decision import VERBS, Decision, Verb
+from karnak.runtime.deeds import Deeds
+from karnak.runtime.dummies import CONTENT_SEQUENCE, content_items
+from karnak.runtime.encode import encode_items
+from karnak.runtime.encoding import NUMBER_CODES, TEXT_VRS, Encoding, leaf
+from karnak.runtime.keys import Project
+from karnak.runtime.program import Program
+from karnak.runtime.repertoire import Repertoire
+from karnak.runtime.specialise import Cell, Known, calls, specialise, without_spans
+from karnak.runtime.table import MAX_CELLS, MAX_CONTEXTS, VR_NUMBERS, Cells, Context, Flag, Op, Step, Verdict, cell_key
+from karnak.runtime.transform import transform
+from karnak.runtime.values import Surroundings
+from karnak.standard import iods
+from karnak.standard.confidentiality import table
+
+ROOT_CONTEXT = 1
+# VRs that have one dummy, whatever the value.
+_CONSTANT_DUMMIES = frozenset({"AE", "CS", "LO", "LT", "PN", "SH", "ST", "UN", "UT", "UC", "UR", "DS", "IS"})
+
+
+class TableFull(Exception):
+    """A table would outgrow its bounds; the interpreter takes the instance."""
+
+
+class Table:
+    """What a program does to instances of one SOP Class under one outcome of its conditions.
+
+    Args:
+        program: the compiled profile.
+        sop_class_uid: SOP Class, or None.
+        bits: how each of the program's conditions has come out.
+        encoding: how the datasets are encoded; constants that are sequences depend on it.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        sop_class_uid: str | None,
+        bits: tuple[bool, ...],
+        encoding: Encoding,
+    ) -> None:
+        self.rules = program.profile.rules
+        self.edition = table(program.edition)
+        self.sop_class_uid = sop_class_uid
+        self.guards = program.conditions.guards(bits)
+        self.conditions = program.conditions.inside(bits)
+        self.encoding = encoding
+        self.has_paths = any(rule.selector.has_paths for rule in self.rules)
+        self.expressions = {
+            index: without_spans(rule.effect.expression)
+            for index, rule in enumerate(self.rules)
+            if isinstance(rule.effect, Evaluate)
+        }
+        self.cells = Cells()
+        self.contexts: list[Context] = []
+        self._context_numbers: dict[object, int] = {}
+        self.context_number(Context(len(self.rules) - 1, None, ()))
+
+    def context_number(self, context: Context) -> int:
+        """The number of a context, from 1; contexts that decide alike share one."""
+        tags = tuple(key.tag for key in context.path)
+        inherited = context.inherited
+        key = (
+            context.limit,
+            inherited and (inherited.verb, inherited.text, inherited.amount, inherited.part, id(inherited.rule)),
+            iods.place(self.sop_class_uid, tags),
+            context.path if self.has_paths else None,
+        )
+        number = self._context_numbers.get(key)
+        if number is None:
+            self.contexts.append(context)
+            number = self._context_numbers[key] = len(self.contexts)
+            if number >= MAX_CONTEXTS:
+                raise TableFull
+        return number
+
+    def fill(self, context_number: int, key: ElementKey, creator_number: int, vr: str, *, creator: bool) -> int:
+        """Work out a cell.
+
+        Args:
+            context_number: the context of its dataset.
+            key: tag and private creator.
+            creator_number: the creator's number in the executor, 0 for none.
+            vr: value representation, "SQ" for a sequence.
+            creator: it is a private creator that reserves nothing.
+
+        Returns:
+            The cell's number.
+
+        Raises:
+            TableFull: the table has no room for it.
+        """
+        if self.cells.count >= MAX_CELLS:
+            raise TableFull
+        context = self.contexts[context_number - 1]
+        verdict = self.verdict(context, key, vr)
+        op, constant, flags = self.op(verdict, creator=creator)
+        child = self.child(verdict) if vr == "SQ" else 0
+        number = cell_key(context_number, creator_number, VR_NUMBERS[vr], key.tag)
+        return self.cells.add(number, verdict, op, vr, constant, child, flags)
+
+    def verdict(self, context: Context, key: ElementKey, vr: str) -> Verdict:
+        """Walk through the rules as the interpreter does, for all elements of a cell at once."""
+        path = (*context.path, key)
+        steps: list[Step] = []
+        for index in range(context.limit + 1):
+            rule = self.rules[index]
+            if not self.guards[index] or not rule.selector.selects(path, vr):
+                continue
+            decision: Decision | None = None
+            if isinstance(rule.effect, Evaluate):
+                cell = Cell(key.tag, vr, not _has_text(vr), self.conditions)
+                answer = specialise(self.expressions[index], cell)
+                if not isinstance(answer, Known):
+                    steps.append(Step(index, rule, answer))
+                    continue
+                if isinstance(answer.value, Decision) and answer.value.verb is Verb.ADD:
+                    steps.append(Step(index, rule, self.expressions[index]))
+                    continue
+                decision = answer.value if isinstance(answer.value, Decision) else None
+            else:
+                decision = self.decision(index, path, vr)
+            if decision is not None:
+                return Verdict(tuple(steps), replace(decision, rule=rule), index, key, vr, context)
+        return Verdict(tuple(steps), context.inherited, None, key, vr, context)
+
+    def decision(self, index: int, path: tuple[ElementKey, ...], vr: str) -> Decision | None:
+        """What a rule without an expression says; amounts depend on the patient and are put in per instance."""
+        match self.rules[index].effect:
+            case Apply(action):
+                return Decision(VERBS[action])
+            case BasicProfile(options):
+                answer = basic_action(self.edition, options, self.sop_class_uid, path, vr)
+                if isinstance(answer, Shifted):
+                    return Decision(Verb.SHIFT)
+                if answer is None:
+                    return None
+                return Decision(VERBS[answer], own_rows=answer is Action.UID and vr == "SQ")
+            case Shift() | ShiftRange() | ShiftByTag():
+                return Decision(Verb.SHIFT) if vr in DATE_VRS else None
+            case TruncateDate(part):
+                return Decision(Verb.TRUNCATE, part=part) if vr in ("DA", "DT") else None
+            case _:
+                return None
+
+    def child(self, verdict: Verdict) -> int:
+        """The context of the items of a sequence that stays."""
+        context, path = verdict.context, (*verdict.context.path, verdict.key)
+        if verdict.index is None:
+            inner = Context(context.limit, context.inherited, path)
+        else:
+            inner = Context(verdict.index, verdict.decision, path)
+        if inner.inherited is not None and inner.inherited.own_rows:
+            inner = replace(inner, inherited=None)
+        return self.context_number(inner)
+
+    def op(self, verdict: Verdict, *, creator: bool) -> tuple[Op, bytes, int]:
+        """What the executor does for a verdict: the op, the bytes of a constant, the flags."""
+        decision, vr, tag = verdict.decision, verdict.vr, verdict.key.tag
+        if verdict.steps:
+            # Whether a private block keeps its creator, and what a sequence's items inherit, must be known before.
+            removes = decision is not None and decision.verb is Verb.REMOVE
+            removes |= any(calls(step.expression, "Remove") for step in verdict.steps)
+            unsure = vr == "SQ" or (is_private(tag) and removes) or creator
+            return (Op.FALL_BACK if unsure else Op.CALL), b"", _spoken(verdict)
+        if decision is None:
+            return Op.KEEP, b"", 0
+        if decision.verb is Verb.EXCLUDE:
+            return (Op.FALL_BACK if creator else Op.CALL), b"", 0
+        flags = _flags(verdict, decision)
+        if creator:
+            return (Op.KEEP if decision.verb is Verb.KEEP else Op.REMOVE), b"", flags
+        if decision.verb is Verb.REMOVE:
+            return Op.REMOVE, b"", flags
+        if decision.verb is Verb.EMPTY:
+            return Op.EMPTY, b"", flags
+        if vr == "SQ":
+            if _replaces_content(verdict, decision):
+                return Op.CONSTANT, encode_items(content_items(self.encoding)), flags
+            return Op.KEEP, b"", flags
+        if decision.verb is Verb.KEEP:
+            return Op.KEEP, b"", flags
+        if decision.verb is Verb.DUMMY and vr in _CONSTANT_DUMMIES:
+            made = transform(decision, leaf(tag, vr, b""), vr, _SURROUNDINGS)
+            return Op.CONSTANT, (made.value or b"") if made else b"", flags
+        return Op.CALL, b"", _spoken(verdict)
+
+
+def _has_text(vr: str) -> bool:
+    return vr in TEXT_VRS or vr in NUMBER_CODES or vr == "AT"
+
+
+def _replaces_content(verdict: Verdict, decision: Decision) -> bool:
+    basic = decision.rule is not None and isinstance(decision.rule.effect, BasicProfile)
+    return basic and verdict.index is not None and decision.verb is Verb.DUMMY and verdict.key.tag == CONTENT_SEQUENCE
+
+
+def _flags(verdict: Verdict, decision: Decision) -> int:
+    deeds = Deeds()
+    deeds.note(verdict.key, verdict.vr, decision)
+    return (
+        deeds.dates_moved * Flag.DATES_MOVED
+        | deeds.dates_lost * Flag.DATES_LOST
+        | deeds.private_kept * Flag.PRIVATE_KEPT
+        | deeds.private_unsafe * Flag.PRIVATE_UNSAFE
+        | _spoken(verdict)
+    )
+
+
+def _spoken(verdict: Verdict) -> int:
+    decision = verdict.decision
+    if verdict.index is None or decision is None or decision.rule is None:
+        return 0
+    return 0 if isinstance(decision.rule.effect, BasicProfile) else Flag.SPOKEN
+
+
+# Constant dummies depend on nothing around them.
+_SURROUNDINGS = Surroundings(Project("", bytes(16)), "", Encoding(False, True), Repertoire(), Repertoire())
