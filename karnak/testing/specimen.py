@@ -154,9 +154,9 @@ def padded(vr: str, value: bytes) -> bytes:
 def sequence(
     name: str | int, *items: Iterable[Element], undefined_length: bool = False, unknown: bool = False
 ) -> Items:
-    """Make a sequence of items; items of a sequence of undefined length have undefined lengths, too."""
+    """Make a sequence of items, their elements in order; with an undefined length, so have its items."""
     tag = name if isinstance(name, int) else tag_of(name)
-    made = tuple(Item(tuple(elements), undefined_length) for elements in items)
+    made = tuple(Item(tuple(sorted(elements, key=lambda e: e.tag)), undefined_length) for elements in items)
     return Items(tag, made, undefined_length, unknown)
 
 
