@@ -271,6 +271,9 @@ def make_plan(
             vr = _SQ
         elif vr == _UN and not private:
             vr = look_up_vr(tag, tags, vrs, patterns)
+            if vr == _SQ:
+                # A sequence that was sent as an unknown value without items: no table speaks of it.
+                return FALL_BACK, called, missed, flags
         cell = -1
         if creator >= 0:
             key = f_context[top] << 50 | creator << 38 | np.int64(vr_numbers[vr]) << 32 | tag
@@ -334,3 +337,14 @@ def put_made(rows: "Ints", made: "Ints") -> None:
         rows[row, POOL] = MADE
         rows[row, OFFSET] = made[i, 3]
         rows[row, SIZE] = made[i, 4]
+
+
+@njit(cache=True, nogil=True)
+def edits_of(rows: "Ints", wanted: "Ints", edits: "Ints") -> None:
+    """What a plan does to some rows: (edit, VR code, pool, offset, size) of each; row -1 is removed."""
+    for k in range(wanted.shape[0]):
+        row = wanted[k]
+        edits[k, 0] = REMOVED if row < 0 else rows[row, EDIT]
+        if row >= 0:
+            edits[k, 1], edits[k, 2] = rows[row, NEW_VR], rows[row, POOL]
+            edits[k, 3], edits[k, 4] = rows[row, OFFSET], rows[row, SIZE]

@@ -24,7 +24,7 @@ from karnak.ir.selector import (
     Term,
 )
 from karnak.ir.span import Span
-from karnak.runtime.deidentify import Mode, deidentify
+from karnak.runtime.deidentify import Engine, Mode, deidentify
 from karnak.runtime.keys import Project
 from karnak.runtime.outcome import Outcome, Status
 from karnak.runtime.program import Program
@@ -37,6 +37,8 @@ CT = "1.2.840.10008.5.1.4.1.1.2"
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 ENHANCED_CT = "1.2.840.10008.5.1.4.1.1.2.1"
 SR = "1.2.840.10008.5.1.4.1.1.88.11"
+
+_UIDS = ("sop_class_uid", "sop_instance_uid", "study_instance_uid", "series_instance_uid", "transfer_syntax_uid")
 
 K, X, Z, U, D = (Apply(action) for action in (Action.KEEP, Action.REMOVE, Action.EMPTY, Action.UID, Action.DUMMY))
 
@@ -117,9 +119,40 @@ def run(
     now: datetime = NOW,
     edition: str = "2026c",
 ) -> Outcome:
-    """Put an instance through rules; by default none of the attributes is set that say so."""
+    """Put an instance through rules, with both engines; by default none of the attributes is set that say so."""
     data = part10(made) if isinstance(made, Specimen) else made
-    return deidentify(data, program(*rules, edition=edition), project, pseudonym=pseudonym, mode=mode, now=now)
+    return both_engines(data, program(*rules, edition=edition), project, pseudonym=pseudonym, mode=mode, now=now)
+
+
+def both_engines(
+    data: bytes,
+    chosen: Program,
+    project: Project = PROJECT,
+    *,
+    pseudonym: str | None = "P-001",
+    mode: Mode = "morph",
+    now: datetime = NOW,
+    transfer_syntax_uid: str | None = None,
+) -> Outcome:
+    """What the reference engine makes of an instance, once the tables have made the same of it."""
+    engines: tuple[Engine, Engine] = ("reference", "tables")
+    judged, rewritten = (
+        deidentify(
+            data,
+            chosen,
+            project,
+            pseudonym=pseudonym,
+            mode=mode,
+            now=now,
+            transfer_syntax_uid=transfer_syntax_uid,
+            engine=engine,
+        )
+        for engine in engines
+    )
+    assert rewritten.data == judged.data
+    for attribute in ("status", "reason", "changes", "warnings", *_UIDS):
+        assert getattr(rewritten, attribute) == getattr(judged, attribute), attribute
+    return judged
 
 
 def output(outcome: Outcome) -> FileDataset:

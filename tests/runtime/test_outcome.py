@@ -35,5 +35,5 @@ def test_an_outcome_cannot_be_changed() -> None:
 
 
 def test_an_outcome_does_not_show_the_instance_it_carries() -> None:
-    outcome = Outcome(Status.FORWARDED, b"DOE^JANE", None)
+    outcome = Outcome(Status.FORWARDED, (b"DOE^JANE",), None)
     assert "DOE" not in repr(outcome)
