@@ -1,18 +1,35 @@
 """Did you mean: the known word that is nearest to a mistyped one, found in bounded time."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from functools import lru_cache
+from typing import NamedTuple
 
 _LONGEST_WORD = 64
 
 
-@lru_cache(maxsize=16384)
 def _letters(word: str) -> int:
     """Which letters a word has, as bits: words with few edits between them differ in few bits."""
     bits = 0
     for character in word:
         bits |= 1 << (ord(character) & 63)
     return bits
+
+
+class _Word(NamedTuple):
+    """A known word, as it is compared."""
+
+    word: str
+    low: str
+    length: int
+    letters: int
+
+
+def _prepare(known: Iterable[str]) -> tuple[_Word, ...]:
+    return tuple(_Word(word, low := word.casefold(), len(low), _letters(low)) for word in known)
+
+
+# The keywords of the dictionary are asked for again and again.
+_prepare_once = lru_cache(maxsize=4)(_prepare)
 
 
 def _distance(one: str, other: str, limit: int) -> int:
@@ -49,17 +66,16 @@ def nearest(word: str, known: Collection[str]) -> str | None:
     # One or two letters are too little to guess from: only another case of them is meant.
     limit = 0 if len(low) < 3 else min(3, max(1, len(low) // 3))
     best: tuple[int, bool, str] | None = None
-    letters = _letters(low)
-    for candidate in known:
-        other = candidate.casefold()
-        if len(other) == len(low) and sorted(other.split("_")) == parts:
-            return candidate  # the same words in another order
-        if abs(len(other) - len(low)) > limit or (letters ^ _letters(other)).bit_count() > 2 * limit:
+    length, letters = len(low), _letters(low)
+    for candidate in _prepare_once(known) if isinstance(known, frozenset) else _prepare(known):
+        if len(parts) > 1 and candidate.length == length and sorted(candidate.low.split("_")) == parts:
+            return candidate.word  # the same words in another order
+        if abs(candidate.length - length) > limit or (letters ^ candidate.letters).bit_count() > 2 * limit:
             continue
-        distance = _distance(low, other, limit)
+        distance = _distance(low, candidate.low, limit)
         if distance <= limit:
             # Among equally near ones, most often the first letter is right.
-            score = (distance, other[:1] != low[:1], candidate)
+            score = (distance, candidate.low[:1] != low[:1], candidate.word)
             best = score if best is None else min(best, score)
             limit = best[0]
     return best[2] if best is not None else None

@@ -143,10 +143,13 @@ def _parse(text: PlacedText, findings: Findings) -> Sequence[Step] | None:
     if len(text.text) > _MAX_LENGTH:
         findings.add("K201", f"a selector has at most {_MAX_LENGTH} characters", text.inner, _TAG_HINT)
         return None
+    cuts = [m.start() for m in _QUOTED_OR_SLASH.finditer(text.text) if m[0] == "/"]
+    if len(cuts) >= _MAX_STEPS:
+        findings.add("K206", f"a path has at most {_MAX_STEPS} steps", text.inner)
+        return None
     try:
         steps: Sequence[Step] = parse("selector", _SelectorBuilder, text.text)
     except Unparsable:
-        cuts = [m.start() for m in _QUOTED_OR_SLASH.finditer(text.text) if m[0] == "/"]
         starts, ends = [0, *(cut + 1 for cut in cuts)], [*cuts, len(text.text)]
         for start, end in zip(starts, ends, strict=True):
             try:
@@ -199,9 +202,6 @@ def read_selector(text: PlacedText, findings: Findings, *, warn: bool = True) ->
     """
     steps = _parse(text, findings)
     if steps is None:
-        return None
-    if len(steps) > _MAX_STEPS:
-        findings.add("K206", f"a path has at most {_MAX_STEPS} steps", text.inner)
         return None
     terms = [_term(step, text, findings, warn) for step in steps]
     if len(terms) == 1:

@@ -20,9 +20,9 @@ UNKNOWN_KEYWORD = Diagnostic(
 )
 
 
-def shown(line: str, column: int, end: int, **more: object) -> str:
+def shown(line: str, column: int, end: int, hint: str = "", notes: tuple[str, ...] = ()) -> str:
     """Show a finding in a text of one line."""
-    one = Diagnostic("K000", "x", Severity.ERROR, "m", Span("f", 1, column, 1, end), **more)  # type: ignore[arg-type]
+    one = Diagnostic("K000", "x", Severity.ERROR, "m", Span("f", 1, column, 1, end), hint, notes=notes)
     return render_text(one, Source("f", line))
 
 
