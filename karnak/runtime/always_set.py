@@ -14,7 +14,7 @@ from karnak.runtime.encoding import Encoding, ItemSequence, RawDataset, sequence
 from karnak.runtime.keys import Project
 from karnak.runtime.program import Program
 from karnak.runtime.rejection import Rejected
-from karnak.runtime.repertoire import Repertoire, TextError
+from karnak.runtime.repertoire import DEFAULT_REPERTOIRE, Repertoire, TextError
 from karnak.runtime.values import ValueRefused, encode_text
 from karnak.standard.codes import DEIDENTIFICATION_METHODS, OPTION_CODES, SCHEME
 from karnak.standard.confidentiality import Option
@@ -118,7 +118,7 @@ def _codes(deeds: Deeds) -> list[str]:
 
 def _method_codes(codes: list[str], encoding: Encoding) -> DataElement:
     items: list[RawDataset] = []
-    plain = Repertoire()
+    plain = DEFAULT_REPERTOIRE
     for code in codes:
         item = RawDataset()
         item.put(encode_text(0x00080100, "SH", code, plain))

@@ -5,7 +5,7 @@ that readers accept. Source: PS3.15 E.1.1 ("D"), PS3.3 C.10.10 and C.17.3.
 """
 
 from karnak.runtime.encoding import Encoding, ItemSequence, RawDataset, sequence
-from karnak.runtime.repertoire import Repertoire
+from karnak.runtime.repertoire import DEFAULT_REPERTOIRE
 from karnak.runtime.values import DUMMY_TEXT, encode_text
 
 CONTENT_SEQUENCE = 0x0040A730
@@ -19,7 +19,7 @@ def content_items(encoding: Encoding) -> ItemSequence:
     Args:
         encoding: how the items are to be written.
     """
-    plain = Repertoire()
+    plain = DEFAULT_REPERTOIRE
     comment = RawDataset()
     name = RawDataset()
     for dataset, tag, vr, text in (

@@ -10,7 +10,7 @@ from typing import cast
 from pydicom import Dataset
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.sequence import Sequence
-from pydicom.tag import Tag
+from pydicom.tag import BaseTag
 
 from karnak.errors import KarnakError
 from karnak.ir.selector import is_private, is_private_creator
@@ -141,12 +141,12 @@ def leaf(tag: int, vr: str, value: bytes, *, undefined_length: bool = False) -> 
         undefined_length: the element is encapsulated pixel data.
     """
     length = UNDEFINED_LENGTH if undefined_length else len(value)
-    return RawDataElement(Tag(tag), vr, length, value, 0, False, True, True)
+    return RawDataElement(BaseTag(tag), vr, length, value, 0, False, True, True)
 
 
 def sequence(tag: int, items: ItemSequence) -> DataElement:
     """Make a sequence element."""
-    return DataElement(Tag(tag), "SQ", items, already_converted=True)
+    return DataElement(BaseTag(tag), "SQ", items, already_converted=True)
 
 
 def effective_vr(tag: int, vr: str) -> str:

@@ -44,17 +44,15 @@ from karnak.runtime.encoding import (
 from karnak.runtime.evaluate import CurrentElement, condition_holds, evaluate
 from karnak.runtime.keys import Project
 from karnak.runtime.outcome import Change
-from karnak.runtime.part10 import Instance, repertoire_of
+from karnak.runtime.part10 import PATIENT_ID, Instance, repertoire_of
 from karnak.runtime.private_blocks import block_is_used, creator_of, reserves_block
 from karnak.runtime.program import Program
 from karnak.runtime.rejection import NO_PATIENT_ID, Excluded, Rejected, named
-from karnak.runtime.repertoire import Repertoire
+from karnak.runtime.repertoire import DEFAULT_REPERTOIRE
 from karnak.runtime.text import text_of
 from karnak.runtime.transform import carry_out
 from karnak.runtime.values import Surroundings
 from karnak.standard.confidentiality import Option, table
-
-PATIENT_ID = 0x00100020
 
 
 @dataclass(slots=True)
@@ -114,7 +112,7 @@ class _Run:
         self.sop_class_uid = instance.sop_class_uid
         encoding = encoding_of(instance.transfer_syntax_uid)
         # A dataset without SpecificCharacterSet can be written in the default repertoire only.
-        self.around = Surroundings(project, _patient_id(instance), encoding, Repertoire(), Repertoire())
+        self.around = Surroundings(project, _patient_id(instance), encoding, DEFAULT_REPERTOIRE, DEFAULT_REPERTOIRE)
         self.guards = [self.guard(rule) for rule in self.rules]
         self.result = Interpretation(RawDataset(), self.around)
         self.asked_for: list[tuple[Rule, AddElement]] = []
@@ -141,8 +139,8 @@ class _Run:
         self.result.dataset = output
         self.result.around = replace(
             self.around,
-            repertoire=repertoire_of(source, Repertoire()),
-            output_repertoire=repertoire_of(output, Repertoire()),
+            repertoire=repertoire_of(source, DEFAULT_REPERTOIRE),
+            output_repertoire=repertoire_of(output, DEFAULT_REPERTOIRE),
         )
         holding = [rule for rule, holds in zip(self.rules, self.guards, strict=True) if holds]
         changes, warnings = add_all(holding, self.asked_for, self.instance, output, self.result.around)

@@ -10,6 +10,8 @@ from dataclasses import replace
 from karnak.ir.profile import (
     DATE_VRS,
     Action,
+    AddElement,
+    AddPrivateElement,
     Apply,
     BasicProfile,
     Evaluate,
@@ -20,6 +22,7 @@ from karnak.ir.profile import (
 )
 from karnak.ir.selector import ElementKey, is_private
 from karnak.runtime.basic import Shifted, basic_action
+from karnak.runtime.conditions import holding
 from karnak.runtime.decision import VERBS, Decision, Verb
 from karnak.runtime.deeds import Deeds
 from karnak.runtime.dummies import CONTENT_SEQUENCE, content_items
@@ -27,7 +30,7 @@ from karnak.runtime.encode import encode_items
 from karnak.runtime.encoding import NUMBER_CODES, TEXT_VRS, Encoding, leaf
 from karnak.runtime.keys import Project
 from karnak.runtime.program import Program
-from karnak.runtime.repertoire import Repertoire
+from karnak.runtime.repertoire import DEFAULT_REPERTOIRE
 from karnak.runtime.specialise import Cell, Known, calls, specialise, without_spans
 from karnak.runtime.table import MAX_CELLS, MAX_CONTEXTS, VR_NUMBERS, Cells, Context, Flag, Op, Step, Verdict, cell_key
 from karnak.runtime.transform import transform
@@ -73,6 +76,10 @@ class Table:
             for index, rule in enumerate(self.rules)
             if isinstance(rule.effect, Evaluate)
         }
+        holds = holding(self.rules, self.guards)
+        # The basic profile that applies, with its options, and the rules that add elements.
+        self.basic = next((rule.effect for rule in holds if isinstance(rule.effect, BasicProfile)), None)
+        self.additions = [rule for rule in holds if isinstance(rule.effect, AddElement | AddPrivateElement)]
         self.cells = Cells()
         self.contexts: list[Context] = []
         self._context_numbers: dict[object, int] = {}
@@ -237,4 +244,4 @@ def _spoken(verdict: Verdict) -> int:
 
 
 # Constant dummies depend on nothing around them.
-_SURROUNDINGS = Surroundings(Project("", bytes(16)), "", Encoding(False, True), Repertoire(), Repertoire())
+_SURROUNDINGS = Surroundings(Project("", bytes(16)), "", Encoding(False, True), DEFAULT_REPERTOIRE, DEFAULT_REPERTOIRE)

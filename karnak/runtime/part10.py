@@ -27,7 +27,7 @@ from karnak.runtime.encoding import (
     stored,
     stored_leaf,
 )
-from karnak.runtime.repertoire import Repertoire, repertoire_of_value
+from karnak.runtime.repertoire import DEFAULT_REPERTOIRE, Repertoire, repertoire_of_value
 from karnak.runtime.text import count_of, text_of
 from karnak.version import VERSION
 
@@ -42,6 +42,7 @@ SOP_CLASS_UID = 0x00080016
 SOP_INSTANCE_UID = 0x00080018
 STUDY_INSTANCE_UID = 0x0020000D
 SERIES_INSTANCE_UID = 0x0020000E
+PATIENT_ID = 0x00100020
 # The UIDs of an output that its outcome names.
 OUTPUT_UIDS = (SOP_CLASS_UID, SOP_INSTANCE_UID, STUDY_INSTANCE_UID, SERIES_INSTANCE_UID)
 _TRANSFER_SYNTAX_UID = 0x00020010
@@ -51,6 +52,8 @@ _PREAMBLE = bytes(128) + b"DICM"
 _GROUP_LENGTH = struct.Struct("<HH2sHI")
 _META_HEADER = struct.Struct("<HH2sH")
 _LENGTH = struct.Struct("<I")
+# The elements of group 2 that are read; the others are the source's own.
+_META_READ = frozenset({_TRANSFER_SYNTAX_UID & 0xFFFF, _MEDIA_STORAGE_SOP_CLASS_UID & 0xFFFF})
 _LONG_VR_BYTES = frozenset(vr.encode("ascii") for vr in LONG_VRS)
 
 
@@ -91,7 +94,7 @@ class Instance:
     @cached_property
     def repertoire(self) -> Repertoire:
         """The character repertoire of the root dataset."""
-        return repertoire_of(self.dataset, Repertoire())
+        return repertoire_of(self.dataset, DEFAULT_REPERTOIRE)
 
     @property
     def sop_class_uid(self) -> str | None:
@@ -299,7 +302,7 @@ def _meta_element(tag: int, vr: str, text: str) -> bytes:
 
 
 def _split(data: memoryview) -> tuple[dict[int, bytes], int]:
-    """The elements of group 2 of a Part 10 file, and where the dataset begins."""
+    """Transfer syntax and SOP Class as the elements of group 2 say them, and where the dataset begins."""
     if not is_part10(data):
         raise UnreadableInstance("this is no DICOM Part 10 file: DICM is missing at offset 128")
     meta: dict[int, bytes] = {}
@@ -313,11 +316,13 @@ def _split(data: memoryview) -> tuple[dict[int, bytes], int]:
         if vr in _LONG_VR_BYTES:
             start = position + 12
             length = _LENGTH.unpack_from(data, position + 8)[0] if start <= size else size
-        if start + length > size:
+        after = start + length
+        if after > size:
             tag = format_tag(group << 16 | element)
             raise UnreadableInstance(f"{tag} of the file meta information runs over the end at offset {position}")
-        meta[group << 16 | element] = bytes(data[start : start + length])
-        position = start + length
+        if element in _META_READ:
+            meta[group << 16 | element] = bytes(data[start:after])
+        position = after
     return meta, position
 
 

@@ -31,7 +31,7 @@ class Program:
     def __init__(self, profile: Profile, edition: str = DEFAULT_EDITION) -> None:
         self.profile = profile
         self.edition = edition
-        self._tables: dict[tuple[str | None, tuple[bool, ...], Encoding], Table] = {}
+        self._tables: dict[tuple[str | None, tuple[bool, ...], bool], Table] = {}
 
     @cached_property
     def conditions(self) -> "Conditions":
@@ -48,7 +48,7 @@ class Program:
             bits: how each of `conditions` has come out.
             encoding: how the instance's dataset is encoded.
         """
-        key = (sop_class_uid, bits, encoding)
+        key = (sop_class_uid, bits, encoding.implicit)
         found = self._tables.get(key)
         if found is None:
             from karnak.runtime.lower import Table

@@ -95,8 +95,11 @@ def _sets_of(term: str) -> tuple[CodedSet, ...] | None:
     return SETS.get(match.group(1)) if match else None
 
 
+DEFAULT_REPERTOIRE = Repertoire()
+
+
 @lru_cache(maxsize=256)
 def repertoire_of_value(value: bytes) -> Repertoire:
     """The repertoire that a value of SpecificCharacterSet (0008,0005) names."""
     terms = value.decode("latin-1").split("\\")
-    return Repertoire(tuple(term.strip(" \0") for term in terms) if any(terms) else ())
+    return Repertoire(tuple(term.strip(" \0") for term in terms)) if any(terms) else DEFAULT_REPERTOIRE

@@ -10,29 +10,28 @@ from datetime import datetime
 import numpy as np
 
 from karnak.errors import KarnakError
-from karnak.ir.profile import AddElement, AddPrivateElement, BasicProfile, Rule, Shift, ShiftByTag, ShiftRange
+from karnak.ir.profile import DATE_VRS, AddElement, AddPrivateElement, BasicProfile, Rule, Shift, ShiftByTag, ShiftRange
 from karnak.ir.selector import ElementKey, format_tag
 from karnak.runtime.additions import add_all
 from karnak.runtime.always_set import always_set
 from karnak.runtime.amounts import MODIFIED_DATES, amount_of
 from karnak.runtime.assemble import NEW, measure, write
-from karnak.runtime.conditions import ConditionUndecided, holding
+from karnak.runtime.conditions import ConditionUndecided
 from karnak.runtime.creators import Creators, TooManyCreators
 from karnak.runtime.decision import Decision, Verb
 from karnak.runtime.deeds import Deeds
 from karnak.runtime.encoding import (
+    NUMBER_CODES,
     SPECIFIC_CHARACTER_SET,
     RawDataset,
     UnwritableInstance,
     effective_vr,
-    leaf,
     stored,
 )
 from karnak.runtime.evaluate import CurrentElement, evaluate
-from karnak.runtime.interpret import PATIENT_ID
 from karnak.runtime.keys import Project
-from karnak.runtime.lower import TableFull
-from karnak.runtime.part10 import OUTPUT_UIDS, SOP_CLASS_UID, SOP_INSTANCE_UID
+from karnak.runtime.lower import Table, TableFull
+from karnak.runtime.part10 import OUTPUT_UIDS, PATIENT_ID, SOP_CLASS_UID, SOP_INSTANCE_UID
 from karnak.runtime.plan import (
     CHARSET_EDITED,
     CREATOR_COLUMNS,
@@ -46,10 +45,10 @@ from karnak.runtime.plan import (
     NEW_VR,
     OFFSET,
     PLANNED,
-    POOL,
     REMOVED,
     REPLACED,
     SIZE,
+    edits_of,
     make_plan,
     put_made,
     restore,
@@ -64,7 +63,7 @@ from karnak.runtime.rejection import (
     Rejected,
     named,
 )
-from karnak.runtime.repertoire import Repertoire, repertoire_of_value
+from karnak.runtime.repertoire import DEFAULT_REPERTOIRE, Repertoire, repertoire_of_value
 from karnak.runtime.scan import (
     KIND,
     PARENT,
@@ -79,12 +78,13 @@ from karnak.runtime.scan import (
 from karnak.runtime.scanned import ScannedInstance
 from karnak.runtime.stamp import NOTHING, Stamp, encoded_elements, stamp_of
 from karnak.runtime.table import VR_NUMBER_BY_CODE, Flag, Verdict
-from karnak.runtime.text import text_of
+from karnak.runtime.text import text_in, text_of
 from karnak.runtime.transform import carry_out
-from karnak.runtime.values import Surroundings
+from karnak.runtime.values import Surroundings, zeros
 
 _MAX_REMEMBERED = 1 << 16
 _VR_UI = vr_code("UI")
+_VR_SQ = vr_code("SQ")
 _NEW_UIDS = frozenset({Verb.UID, Verb.DUMMY})
 _NO_BYTES = np.zeros(1, np.uint8)
 # What a value that stays is made into.
@@ -111,7 +111,7 @@ class Memory:
 
     def __init__(self) -> None:
         self.uids: dict[bytes, bytes] = {}
-        self.dates: dict[tuple[object, ...], bytes] = {}
+        self.dates: dict[tuple[bytes, int, Table, str], tuple[bytes, bool, bool]] = {}
         self.stamps: dict[tuple[object, ...], Stamp] = {}
 
     def bound(self) -> None:
@@ -189,6 +189,8 @@ class _Rewrite:
         self.asked_for: list[tuple[Rule, AddElement]] = []
         # One repertoire holds in the whole instance and its SpecificCharacterSet stays.
         self.plain = True
+        # What was done to the last value that was made.
+        self.done = Decision(Verb.KEEP)
         self.calls = np.empty((1024, 5), np.int64)
         self.misses = np.empty((1024, 3), np.int64)
 
@@ -201,7 +203,7 @@ class _Rewrite:
         if sets_attributes and pseudonym is None:
             raise Rejected(NO_PSEUDONYM)
         stamped = self.stamp(pseudonym if sets_attributes else None, now, additions)
-        uids = {tag: self.uid(tag, made) for tag in OUTPUT_UIDS}
+        uids = self.uids(made)
         if uids[SOP_INSTANCE_UID] is None:
             raise Rejected(NO_SOP_INSTANCE_UID)
         return Rewritten(self.assemble(made, stamped), uids, warnings)
@@ -276,7 +278,7 @@ class _Rewrite:
         edits: list[tuple[int, int, int, int, int]] = []
         offset = 0
         verdicts = self.table.cells.verdicts
-        uids = self.memory.uids
+        uids, dates = self.memory.uids, self.memory.dates
         for row, cell, begin, end, parent in self.calls[:calls].tolist():
             verdict = verdicts[cell]
             decision = verdict.decision
@@ -288,11 +290,32 @@ class _Rewrite:
                     pieces.append(value)
                     offset += len(value)
                     continue
+            elif verdict.vr in NUMBER_CODES and not verdict.steps and decision and decision.verb is Verb.DUMMY:
+                value = zeros(verdict.vr, end - begin)
+                edits.append((row, REPLACED, vr_code(verdict.vr), offset, len(value)))
+                pieces.append(value)
+                offset += len(value)
+                continue
+            elif verdict.vr in DATE_VRS and not verdict.steps and decision is not None and self.plain:
+                known = dates.get((bytes(self.data[begin:end]), cell, self.table, self.around.patient_id))
+                if known is not None:
+                    value, moved, lost = known
+                    self.deeds.dates_moved |= moved
+                    self.deeds.dates_lost |= lost
+                    edits.append((row, REPLACED, vr_code(verdict.vr), offset, len(value)))
+                    pieces.append(value)
+                    offset += len(value)
+                    continue
             new = self.value(verdict, row, parent)
             if new is None:
                 edits.append((row, REMOVED, 0, 0, 0))
             elif new is not KEEP:
                 value, vr = new
+                if verdict.vr in DATE_VRS and not verdict.steps and self.plain and self.lasting(decision):
+                    alone = Deeds()
+                    alone.note(verdict.key, verdict.vr, self.done)
+                    key = (bytes(self.data[begin:end]), cell, self.table, self.around.patient_id)
+                    dates[key] = (value, alone.dates_moved, alone.dates_lost)
                 edits.append((row, REPLACED, vr_code(vr), offset, len(value)))
                 pieces.append(value)
                 offset += len(value)
@@ -353,6 +376,7 @@ class _Rewrite:
         path = (*verdict.context.path, verdict.key)
         raw = element.value or b""
         done, made = carry_out(decision, element, self.sop_class_uid, path, verdict.vr, around)
+        self.done = done
         self.deeds.note(verdict.key, verdict.vr, done)
         if made is None:
             return None
@@ -364,6 +388,11 @@ class _Rewrite:
         return value, vr
 
     # --- character repertoires ----------------------------------------------------------
+
+    def lasting(self, decision: Decision | None) -> bool:
+        """Tell whether a value depends on nothing of the instance but the patient and the value itself."""
+        rule = None if decision is None else decision.rule
+        return rule is None or not isinstance(rule.effect, ShiftByTag)
 
     def around_of(self, row: int, parent: int) -> Surroundings:
         """What the values of a row's dataset depend on."""
@@ -393,7 +422,7 @@ class _Rewrite:
         row = self.charset_row(parent)
         if row >= 0:
             return repertoire_of_value(self.root.value(row))
-        return Repertoire() if parent < 0 else self.repertoire(self.around_item(parent))
+        return DEFAULT_REPERTOIRE if parent < 0 else self.repertoire(self.around_item(parent))
 
     def output_repertoire(self, parent: int, before: int) -> Repertoire:
         """The repertoire of what is written of a dataset, as far as elements before a tag say."""
@@ -405,7 +434,7 @@ class _Rewrite:
             start = int(self.rows[row, OFFSET])
             return repertoire_of_value(bytes(self.table.cells.constants[start : start + int(self.rows[row, SIZE])]))
         if parent < 0:
-            return Repertoire()
+            return DEFAULT_REPERTOIRE
         sequence = int(self.rows[parent, PARENT])
         return self.output_repertoire(self.around_item(parent), int(self.rows[sequence, TAG]))
 
@@ -418,14 +447,13 @@ class _Rewrite:
         deeds.dates_lost |= bool(flags & Flag.DATES_LOST)
         deeds.private_kept |= bool(flags & Flag.PRIVATE_KEPT)
         deeds.private_unsafe |= bool(flags & Flag.PRIVATE_UNSAFE)
-        for rule, holds in zip(self.table.rules, self.table.guards, strict=True):
-            if isinstance(rule.effect, BasicProfile) and holds:
-                deeds.basic, deeds.options = True, rule.effect.options
+        basic = self.table.basic
+        if basic is not None:
+            deeds.basic, deeds.options = True, basic.options
 
     def add(self) -> tuple[dict[int, bytes], list[str]]:
         """What rules add at the root, encoded, and what they could not."""
-        rules = holding(self.table.rules, self.table.guards)
-        wanted = [rule for rule in rules if isinstance(rule.effect, AddElement | AddPrivateElement)]
+        wanted = self.table.additions
         if not wanted and not self.asked_for:
             return {}, []
         for rule in wanted:
@@ -455,7 +483,7 @@ class _Rewrite:
             deeds.private_kept,
             deeds.private_unsafe,
         )
-        key = (self.program, pseudonym, repertoire.terms, self.encoding, did)
+        key = (self.program, pseudonym, repertoire.terms, self.encoding.implicit, did)
         found = None if additions else self.memory.stamps.get(key)
         if found is None:
             elements, removed = always_set(deeds, self.program, self.project, pseudonym, now, self.encoding, repertoire)
@@ -500,16 +528,20 @@ class _Rewrite:
         new = out.data
         return [(new if kind == NEW else self.data)[begin:end] for kind, begin, end in segments[1 : used + 1].tolist()]
 
-    def uid(self, tag: int, made: bytes) -> str | None:
-        """The text of a UID of the root dataset of the output."""
-        row = self.root.row(tag)
-        if row < 0 or self.rows[row, EDIT] == REMOVED or self.rows[row, KIND] & SEQUENCE:
-            return None
-        if self.rows[row, EDIT] == KEPT:
-            return self.root.text(tag)
-        start, size, pool = (int(self.rows[row, column]) for column in (OFFSET, SIZE, POOL))
-        value = made[start : start + size] if pool == MADE else self.table.cells.constants[start : start + size]
-        return text_of(leaf(tag, vr_name(int(self.rows[row, NEW_VR])), bytes(value)), self.encoding, Repertoire())
+    def uids(self, made: bytes) -> dict[int, str | None]:
+        """The texts of the UIDs of the output that its outcome names."""
+        edits = np.empty((len(OUTPUT_UIDS), 5), np.int64)
+        edits_of(self.rows, np.array([self.root.row(tag) for tag in OUTPUT_UIDS], np.int64), edits)
+        found: dict[int, str | None] = {}
+        for tag, (edit, vr, pool, start, size) in zip(OUTPUT_UIDS, edits.tolist(), strict=True):
+            if edit == KEPT:
+                found[tag] = self.root.text(tag)
+            elif edit == REMOVED or vr == _VR_SQ:
+                found[tag] = None
+            else:
+                value = (made if pool == MADE else self.table.cells.constants)[start : start + size]
+                found[tag] = text_in(bytes(value), vr_name(vr), self.encoding, DEFAULT_REPERTOIRE)
+        return found
 
     def place(self, parent: int) -> str:
         """The way to an item as people read it: "(0008,1140)[0]/"."""

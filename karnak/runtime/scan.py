@@ -365,12 +365,20 @@ def _scan(
 
 
 @njit(cache=True, nogil=True)
-def root_row(rows: "Rows", count: int, tag: int) -> int:
-    """The row of an element of the root dataset, or -1."""
+def root_places(rows: "Rows", count: int, tags: "Rows", places: "Rows") -> None:
+    """Find root elements: (row, VR code, first byte of the value, byte after it, kind) of each, row -1 for none."""
+    for k in range(tags.shape[0]):
+        places[k, 0], places[k, 1], places[k, 2], places[k, 3], places[k, 4] = -1, 0, 0, 0, 0
     i = 0
-    while i < count and rows[i, TAG] < tag:
+    left = tags.shape[0]
+    while i < count and left > 0:
+        tag = rows[i, TAG]
+        for k in range(tags.shape[0]):
+            if tags[k] == tag:
+                places[k, 0], places[k, 1], places[k, 2] = i, rows[i, VR], rows[i, VALUE]
+                places[k, 3], places[k, 4] = rows[i, VALUE] + rows[i, LENGTH], rows[i, KIND]
+                left -= 1
         i = rows[i, NEXT]
-    return i if i < count and rows[i, TAG] == tag else -1
 
 
 class Index(NamedTuple):

@@ -6,9 +6,10 @@ from functools import cached_property
 import numpy as np
 from pydicom.dataelem import RawDataElement
 
-from karnak.runtime.encoding import SPECIFIC_CHARACTER_SET, Encoding, leaf
+from karnak.runtime.encoding import SPECIFIC_CHARACTER_SET, Encoding, effective_vr, leaf
+from karnak.runtime.part10 import OUTPUT_UIDS, PATIENT_ID
 from karnak.runtime.plan import PLAN_COLUMNS
-from karnak.runtime.repertoire import Repertoire, repertoire_of_value
+from karnak.runtime.repertoire import DEFAULT_REPERTOIRE, Repertoire, repertoire_of_value
 from karnak.runtime.scan import (
     ITEM_ROW,
     KIND,
@@ -20,14 +21,16 @@ from karnak.runtime.scan import (
     UNDEFINED,
     VALUE,
     VR,
-    root_row,
+    root_places,
     scan,
     vr_name,
 )
-from karnak.runtime.text import count_of, text_of
+from karnak.runtime.text import count_of, text_in
 
 # Rows of an index to begin with; it grows where an instance has more elements.
 _ROWS = 1024
+_OFTEN = (*OUTPUT_UIDS, PATIENT_ID, SPECIFIC_CHARACTER_SET)
+_OFTEN_ARRAY = np.array(_OFTEN, np.int64)
 
 
 class ScannedInstance:
@@ -49,6 +52,10 @@ class ScannedInstance:
         rows = np.empty((_ROWS, PLAN_COLUMNS), np.int64)
         self.rows, self.size = scan(self.array, start, stop, encoding.implicit, rows)
         self.encoding = encoding
+        # Where the elements lie that nearly every instance is asked for: tag -> (row, VR code, value, end, kind).
+        places = np.empty((len(_OFTEN), 5), np.int64)
+        root_places(self.rows, self.size, _OFTEN_ARRAY, places)
+        self._places = dict(zip(_OFTEN, places.tolist(), strict=True))
         self._texts: dict[int, str | None] = {}
 
     def encoded(self) -> bytes:
@@ -63,7 +70,15 @@ class ScannedInstance:
 
     def row(self, tag: int) -> int:
         """The row of a root element, or -1."""
-        return int(root_row(self.rows, self.size, tag))
+        return self._place(tag)[0]
+
+    def _place(self, tag: int) -> list[int]:
+        place = self._places.get(tag)
+        if place is None:
+            places = np.empty((1, 5), np.int64)
+            root_places(self.rows, self.size, np.array([tag], np.int64), places)
+            place = self._places[tag] = places[0].tolist()
+        return place
 
     def value(self, row: int) -> bytes:
         """The encoded value of a row."""
@@ -79,19 +94,20 @@ class ScannedInstance:
     @cached_property
     def repertoire(self) -> Repertoire:
         """The character repertoire of the root dataset."""
-        row = self.row(SPECIFIC_CHARACTER_SET)
-        if row < 0 or self.rows[row, KIND] & SEQUENCE:
-            return Repertoire()
-        return repertoire_of_value(self.value(row))
+        row, _, start, stop, kind = self._place(SPECIFIC_CHARACTER_SET)
+        if row < 0 or kind & SEQUENCE:
+            return DEFAULT_REPERTOIRE
+        return repertoire_of_value(bytes(self.data[start:stop]))
 
     def text(self, tag: int) -> str | None:
         """As `Instance.text`."""
         if tag in self._texts:
             return self._texts[tag]
-        row = self.row(tag)
+        row, vr, start, stop, kind = self._place(tag)
         found = None
-        if row >= 0 and not self.rows[row, KIND] & SEQUENCE:
-            found = text_of(self.leaf(row), self.encoding, self.repertoire)
+        if row >= 0 and not kind & SEQUENCE:
+            name = effective_vr(tag, vr_name(vr))
+            found = text_in(bytes(self.data[start:stop]), name, self.encoding, self.repertoire)
         self._texts[tag] = found
         return found
 

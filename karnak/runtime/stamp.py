@@ -1,8 +1,9 @@
 """Encoded elements that stand at the root of an output whatever the plan says, ready to be written in their places."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,13 @@ from karnak.runtime.encode import encode_dataset
 from karnak.runtime.encoding import Encoding, RawDataset
 
 _HEADER = 8
+
+
+@lru_cache(maxsize=16)
+def _written(now: datetime) -> tuple[bytes, bytes]:
+    """A time as DA and TM, in UTC."""
+    utc = now.astimezone(UTC)
+    return f"{utc:%Y%m%d}".encode("ascii"), f"{utc:%H%M%S.%f}".encode("ascii")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +45,12 @@ class Stamp:
 
     def at(self, now: datetime) -> "Stamp":
         """The same elements at another time of de-identification."""
-        utc = now.astimezone(UTC)
+        date, time = _written(now)
         data = bytearray(self.data)
-        data[self.date : self.date + 8] = f"{utc:%Y%m%d}".encode("ascii")
-        data[self.time : self.time + 13] = f"{utc:%H%M%S.%f}".encode("ascii")
-        return replace(self, data=bytes(data), array=np.frombuffer(bytes(data), np.uint8))
+        data[self.date : self.date + len(date)] = date
+        data[self.time : self.time + len(time)] = time
+        made = bytes(data)
+        return Stamp(self.tags, self.places, made, np.frombuffer(made, np.uint8), self.date, self.time)
 
 
 def stamp_of(encoded: Mapping[int, bytes]) -> Stamp:

@@ -17,6 +17,8 @@ from karnak.runtime.encoding import (
 )
 from karnak.runtime.repertoire import Repertoire
 
+# One value of these VRs is its characters and no more.
+_PLAIN_VRS = TEXT_VRS - REPERTOIRE_VRS - SINGLE_VALUE_VRS
 _TRAILING_ONLY = frozenset({"LT", "ST", "UT", "UC", "UR"})
 
 
@@ -31,8 +33,22 @@ def values_of(element: RawDataElement, encoding: Encoding, repertoire: Repertoir
     Raises:
         TextError: its bytes are no characters of the repertoire.
     """
-    value = element.value or b""
     vr = effective_vr(int(element.tag), element.VR or "UN")
+    return values_in(element.value or b"", vr, encoding, repertoire)
+
+
+def values_in(value: bytes, vr: str, encoding: Encoding, repertoire: Repertoire) -> list[str]:
+    """All values in the bytes of an element, as `values_of` gives them.
+
+    Args:
+        value: the encoded value.
+        vr: the VR that rules see.
+        encoding: byte order of its dataset.
+        repertoire: character repertoire of its dataset.
+
+    Raises:
+        TextError: the bytes are no characters of the repertoire.
+    """
     if vr in NUMBER_CODES:
         return [_number_text(number, vr) for number in _numbers(value, NUMBER_CODES[vr], encoding)]
     if vr == "AT":
@@ -55,6 +71,17 @@ def text_of(element: RawDataElement, encoding: Encoding, repertoire: Repertoire)
         TextError: its bytes are no characters of the repertoire.
     """
     return "\\".join(values_of(element, encoding, repertoire)) or None
+
+
+def text_in(value: bytes, vr: str, encoding: Encoding, repertoire: Repertoire) -> str | None:
+    """The values in the bytes of an element joined with a backslash, or None where there are none.
+
+    Raises:
+        TextError: the bytes are no characters of the repertoire.
+    """
+    if vr in _PLAIN_VRS and b"\\" not in value:
+        return value.decode("latin-1").strip(" \0") or None
+    return "\\".join(values_in(value, vr, encoding, repertoire)) or None
 
 
 def count_of(element: RawDataElement, encoding: Encoding, repertoire: Repertoire) -> int:

@@ -140,13 +140,22 @@ def dummy(element: RawDataElement, around: Surroundings) -> RawDataElement:
     if vr in _DUMMY_DATES:
         return _dummy_date(element, vr, around)
     if vr in NUMBER_CODES:
-        # A zero for each value: the IOD may ask for as many.
-        size = struct.calcsize(NUMBER_CODES[vr])
-        return leaf(tag, vr, bytes(max(1, len(element.value or b"") // size) * size))
+        return leaf(tag, vr, zeros(vr, len(element.value or b"")))
     if element.length == UNDEFINED_LENGTH:
         raise ValueRefused(f"a dummy value cannot stand for the encapsulated pixel data in {format_tag(tag)}")
     size = len(element.value or b"")
     return leaf(tag, vr, bytes(4 if vr == "AT" else max(2, size + size % 2)))
+
+
+def zeros(vr: str, size: int) -> bytes:
+    """The dummy of binary numbers: a zero for each value, as many as the IOD may ask for, and one at least.
+
+    Args:
+        vr: a VR of NUMBER_CODES.
+        size: bytes of the original value.
+    """
+    each = struct.calcsize(NUMBER_CODES[vr])
+    return bytes(max(1, size // each) * each)
 
 
 def map_dates(element: RawDataElement, around: Surroundings, change: Callable[[str], str]) -> RawDataElement:
