@@ -59,7 +59,7 @@ SEQUENCES = tuple(
     """.split()
 )
 REPEATING = (("60000010", "US"), ("60003000", "OW"), ("60020022", "LO"), ("50003000", "OW"), ("00203100", "CS"))
-UNKNOWN_TAGS = (0x0008FFF1, 0x7777AB01)
+UNKNOWN_TAGS = (0x0008FFF1, 0x7776AB01)
 # Groups, creators and VRs of private elements; two creators are in the table of safe ones (PS3.15 table E.3.10-1).
 PRIVATE_GROUPS = (0x0009, 0x0019, 0x0043)
 CREATORS = ("ACME 1.0", "SIEMENS MR HEADER", "GEMS_PARM_01")

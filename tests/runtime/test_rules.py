@@ -102,10 +102,10 @@ def test_rules_are_asked_in_the_order_of_the_profile_whatever_their_kind() -> No
 
 
 def test_an_element_that_no_rule_matches_is_kept() -> None:
-    made = specimen(NAME, Leaf(0x7777AB01, "LO", b"odd "))
+    made = specimen(NAME, Leaf(0x7776AB01, "LO", b"odd "))
     found = after(made, rule(X, "PatientID"))
     assert raw(found, "PatientName") == NAME.value
-    assert raw(found, 0x7777AB01) == b"odd "
+    assert raw(found, 0x7776AB01) == b"odd "
 
 
 def test_changes_are_noted_in_the_order_of_the_dataset() -> None:
