@@ -110,7 +110,10 @@ def _by_table(
     if instance.scanned is None:
         raise FallBack("big endian")
     scanned = instance.scanned.apart() if shared else instance.scanned
-    made = rewrite(scanned, program, project, _usable(pseudonym) if mode == "deid" else None, mode == "deid", now)
+    try:
+        made = rewrite(scanned, program, project, _usable(pseudonym), mode == "deid", now)
+    finally:
+        scanned.release()
     sop_instance_uid = made.uids[SOP_INSTANCE_UID]
     sop_class_uid = made.uids[SOP_CLASS_UID] or instance.media_storage_sop_class_uid
     if sop_class_uid is None or sop_instance_uid is None:

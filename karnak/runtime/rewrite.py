@@ -34,11 +34,8 @@ from karnak.runtime.lower import Table, TableFull
 from karnak.runtime.part10 import OUTPUT_UIDS, PATIENT_ID, SOP_CLASS_UID, SOP_INSTANCE_UID
 from karnak.runtime.plan import (
     CHARSET_EDITED,
-    CREATOR_COLUMNS,
-    CREATORS_PER_GROUP,
     EDIT,
     FALL_BACK,
-    FRAMES,
     KEPT,
     MADE,
     NESTED_CHARSET,
@@ -191,8 +188,7 @@ class _Rewrite:
         self.plain = True
         # What was done to the last value that was made.
         self.done = Decision(Verb.KEEP)
-        self.calls = np.empty((1024, 5), np.int64)
-        self.misses = np.empty((1024, 3), np.int64)
+        self.space = scanned.space
 
     def run(self, pseudonym: str | None, sets_attributes: bool, now: datetime) -> Rewritten:
         calls, flags = self.plan()
@@ -215,7 +211,7 @@ class _Rewrite:
         table = self.table
         vrs = dictionary_vrs()
         creators = _CREATORS
-        creators_open = np.empty((FRAMES, CREATORS_PER_GROUP, CREATOR_COLUMNS), np.int64)
+        space = self.space
         while True:
             cells = table.cells
             outcome, calls, misses, flags = make_plan(
@@ -233,25 +229,24 @@ class _Rewrite:
                 creators.slots,
                 creators.places,
                 creators.texts,
-                creators_open,
-                self.calls,
-                self.misses,
+                space.creators,
+                space.calls,
+                space.misses,
             )
             if outcome == PLANNED and not misses:
                 return calls, flags
             if outcome == FALL_BACK:
                 raise FallBack("an expression decides what only the interpreter can follow")
+            if misses:
+                self.fill(misses, creators)
             if outcome != PLANNED:
-                self.calls = np.empty((2 * len(self.calls), 5), np.int64)
-                self.misses = np.empty((2 * len(self.misses), 3), np.int64)
-                if not misses:
-                    continue
-            self.fill(misses, creators)
+                space.calls = np.empty((2 * len(space.calls), 5), np.int64)
+                space.misses = np.empty((2 * len(space.misses), 3), np.int64)
 
     def fill(self, misses: int, creators: Creators) -> None:
         """Fill in the cells that the plan has missed."""
         filled: set[tuple[int, int, int, str]] = set()
-        for row, context, creator in self.misses[:misses].tolist():
+        for row, context, creator in self.space.misses[:misses].tolist():
             try:
                 if creator < 0:
                     creators.add(self.root.value(row))
@@ -279,7 +274,7 @@ class _Rewrite:
         offset = 0
         verdicts = self.table.cells.verdicts
         uids, dates = self.memory.uids, self.memory.dates
-        for row, cell, begin, end, parent in self.calls[:calls].tolist():
+        for row, cell, begin, end, parent in self.space.calls[:calls].tolist():
             verdict = verdicts[cell]
             decision = verdict.decision
             if verdict.vr == "UI" and not verdict.steps and decision is not None and decision.verb in _NEW_UIDS:
@@ -503,7 +498,7 @@ class _Rewrite:
             tag, vr = format_tag(int(row[TAG])), vr_name(int(row[NEW_VR]))
             raise UnwritableInstance(f"the new value of {tag} is too long for VR {vr}: {row[SIZE]} bytes")
         out = np.empty(room + len(stamped.data) + 64, np.uint8)
-        segments = np.empty((32, 3), np.int64)
+        segments = self.space.segments
         made_array = np.frombuffer(made, np.uint8) if made else _NO_BYTES
         while True:
             used, _ = write(
@@ -524,7 +519,7 @@ class _Rewrite:
             )
             if used >= 0:
                 break
-            segments = np.empty((2 * len(segments), 3), np.int64)
+            segments = self.space.segments = np.empty((2 * len(segments), 3), np.int64)
         new = out.data
         return [(new if kind == NEW else self.data)[begin:end] for kind, begin, end in segments[1 : used + 1].tolist()]
 

@@ -8,7 +8,7 @@ from pydicom.dataelem import RawDataElement
 
 from karnak.runtime.encoding import SPECIFIC_CHARACTER_SET, Encoding, effective_vr, leaf
 from karnak.runtime.part10 import OUTPUT_UIDS, PATIENT_ID
-from karnak.runtime.plan import PLAN_COLUMNS
+from karnak.runtime.plan import CREATOR_COLUMNS, CREATORS_PER_GROUP, FRAMES, PLAN_COLUMNS
 from karnak.runtime.repertoire import DEFAULT_REPERTOIRE, Repertoire, repertoire_of_value
 from karnak.runtime.scan import (
     ITEM_ROW,
@@ -33,6 +33,31 @@ _OFTEN = (*OUTPUT_UIDS, PATIENT_ID, SPECIFIC_CHARACTER_SET)
 _OFTEN_ARRAY = np.array(_OFTEN, np.int64)
 
 
+class Workspace:
+    """Arrays that one instance after the other is worked in; fresh memory would cost more than the work.
+
+    Attributes:
+        rows: the index and the plan.
+        calls: elements whose value is to be made.
+        misses: cells that are to be filled.
+        creators: private creators of the groups that are open.
+        segments: pieces of the output.
+    """
+
+    def __init__(self) -> None:
+        self.rows = np.empty((_ROWS, PLAN_COLUMNS), np.int64)
+        self.calls = np.empty((_ROWS, 5), np.int64)
+        self.misses = np.empty((_ROWS, 3), np.int64)
+        self.creators = np.empty((FRAMES, CREATORS_PER_GROUP, CREATOR_COLUMNS), np.int64)
+        self.segments = np.empty((32, 3), np.int64)
+
+
+# Workspaces that nobody works in. Taking and giving back are single steps, so threads need no lock.
+_SPARE: list[Workspace] = []
+_MAX_SPARE = 16
+_MAX_SPARE_ROWS = 1 << 17
+
+
 class ScannedInstance:
     """The root dataset of an instance, by its index.
 
@@ -49,8 +74,12 @@ class ScannedInstance:
     def __init__(self, data: memoryview, start: int, stop: int, encoding: Encoding) -> None:
         self.data, self.start, self.stop = data, start, stop
         self.array = np.frombuffer(data, np.uint8)
-        rows = np.empty((_ROWS, PLAN_COLUMNS), np.int64)
-        self.rows, self.size = scan(self.array, start, stop, encoding.implicit, rows)
+        try:
+            self.space = _SPARE.pop()
+        except IndexError:
+            self.space = Workspace()
+        self.rows, self.size = scan(self.array, start, stop, encoding.implicit, self.space.rows)
+        self.space.rows = self.rows
         self.encoding = encoding
         # Where the elements lie that nearly every instance is asked for: tag -> (row, VR code, value, end, kind).
         places = np.empty((len(_OFTEN), 5), np.int64)
@@ -65,8 +94,15 @@ class ScannedInstance:
     def apart(self) -> "ScannedInstance":
         """The same instance with an index of its own, so that two can be rewritten at a time."""
         other = copy(self)
-        other.rows = self.rows[: self.size].copy()
+        other.space = Workspace()
+        other.rows = other.space.rows = self.rows[: self.size].copy()
         return other
+
+    def release(self) -> None:
+        """Give the workspace back; nothing but the encoded dataset can be asked for afterwards."""
+        if len(_SPARE) < _MAX_SPARE and len(self.space.rows) <= _MAX_SPARE_ROWS:
+            _SPARE.append(self.space)
+        del self.space, self.rows
 
     def row(self, tag: int) -> int:
         """The row of a root element, or -1."""
