@@ -12,6 +12,7 @@ import click
 
 from karnak.dsl.compile import check_profile
 from karnak.dsl.diagnostics import Diagnostic, Severity, in_order
+from karnak.dsl.lint import ALL_CODES
 from karnak.dsl.lint import lint as ask_rules
 from karnak.dsl.nodes import Source
 from karnak.dsl.render.json import render_json
@@ -25,10 +26,23 @@ _STANDARD_INPUT = "-"
 _UNREADABLE = "K001"
 
 
+def _explain(ctx: click.Context, _: click.Parameter, code: str | None) -> None:
+    """Say what a code means, and end."""
+    if code is None or ctx.resilient_parsing:
+        return
+    entry = ALL_CODES.get(code.upper())
+    if entry is None:
+        raise click.BadParameter(f"there is no code {code}; codes look like K203", ctx)
+    click.echo(f"{entry.code} {entry.name} ({entry.severity})\n\n{entry.explanation}")
+    ctx.exit()
+
+
 @click.command(short_help="Check profiles and show what is wrong with them.")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True,
               help="JSON is for programs.")  # fmt: skip
+@click.option("--explain", metavar="CODE", is_eager=True, expose_value=False, callback=_explain,
+              help="Say what a code such as K203 means, and end.")  # fmt: skip
 @click.pass_context
 def lint(ctx: click.Context, files: tuple[str, ...], form: str) -> None:
     """Check profiles and show what is wrong with them.

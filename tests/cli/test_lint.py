@@ -141,7 +141,18 @@ def test_files_that_cannot_be_read(folder: Path) -> None:
     assert run(str(folder)).returncode == 2
 
 
-@pytest.mark.parametrize("arguments", [[], ["--format", "xml", "clean.yml"], ["--nonsense"]])
+def test_codes_are_explained() -> None:
+    done = run("--explain", "k203")
+    assert done.returncode == 0
+    assert done.stdout.decode().startswith("K203 unknown-tag-keyword (error)\n\n")
+    page = run("--explain", "K110").stdout.decode()
+    assert "Why it matters: " in page
+    assert "\nInstead: " in page
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["--format", "xml", "clean.yml"], ["--nonsense"], ["--explain", "K999", "clean.yml"]]
+)
 def test_usage(arguments: list[str], folder: Path) -> None:
     done = run(*arguments, folder=folder)
     assert done.returncode == 2

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from karnak.dsl.diagnostics import Label, Severity
-from karnak.dsl.lint.covering import Covering
+from karnak.ir.covering import Covering
 from karnak.dsl.lint.registry import Finding, rule
 from karnak.ir.profile import Apply, Profile, Rule, Shift, ShiftByTag, ShiftRange, TruncateDate
 
