@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from karnak.dsl.compile import check_profile
 from karnak.dsl.findings import Findings
 from karnak.dsl.lint import lint
-from karnak.ir.covering import Covering, term_covers
 from karnak.dsl.nodes import Line, Source
 from karnak.dsl.selectors import read_selector
+from karnak.ir.covering import Covering, term_covers
 from karnak.ir.selector import ElementKey, Selector, SelectorTerm, TagPattern, term_matches
 
 HEAD = "name: x\nversion: '1'\nprofileElements:\n"
