@@ -90,7 +90,7 @@ class TagPattern:
 
     def __str__(self) -> str:
         digits = [
-            "X" if not self.mask >> shift & 0xF else f"{self.value >> shift & 0xF:X}" for shift in range(28, -4, -4)
+            f"{self.value >> shift & 0xF:X}" if self.mask >> shift & 0xF == 0xF else "X" for shift in range(28, -4, -4)
         ]
         return f"({''.join(digits[:4])},{''.join(digits[4:])})"
 

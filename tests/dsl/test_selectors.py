@@ -58,6 +58,7 @@ def test_keywords_of_repeating_groups_are_patterns() -> None:
     assert attribute is not None
     assert read("OverlayData") == TagPattern(attribute.tag, attribute.mask)
     assert not TagPattern(attribute.tag, attribute.mask).exact
+    assert str(TagPattern(attribute.tag, attribute.mask)) == "(60XX,3000)"
 
 
 def test_every_keyword_is_a_selector() -> None:
