@@ -9,9 +9,9 @@ from collections.abc import Iterable, Mapping
 from karnak.errors import KarnakError
 from karnak.ir.expression import Expression
 from karnak.ir.profile import Evaluate, Rule
+from karnak.ir.tree import conditions_in, without_spans
 from karnak.runtime.evaluate import Root, condition_holds
 from karnak.runtime.rejection import Rejected, named
-from karnak.runtime.specialise import conditions_in, without_spans
 
 
 class ConditionUndecided(Exception):

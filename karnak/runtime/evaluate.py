@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from karnak.ir import operators, strings
 from karnak.ir.expression import (
     Binary,
     BinaryOperator,
@@ -19,18 +20,15 @@ from karnak.ir.expression import (
     Elvis,
     Expression,
     Index,
-    Kind,
     Literal,
     MethodCall,
     Unary,
-    UnaryOperator,
 )
 from karnak.ir.selector import format_tag
-from karnak.runtime import strings
+from karnak.ir.strings import EvaluationError
 from karnak.runtime.dates import Amount, DateError, age_between, parse_date
 from karnak.runtime.decision import Decision, Verb
 from karnak.runtime.numerals import decimal_number, whole_number
-from karnak.runtime.strings import EvaluationError
 
 _BIRTH_DATE = 0x00100030
 # ContentDate, AcquisitionDate, DateOfSecondaryCapture, SeriesDate, StudyDate: the first that is there.
@@ -110,11 +108,8 @@ class _Walk:
                 return answer
             case MethodCall():
                 return self.method(node)
-            case Unary(UnaryOperator.NOT, operand):
-                return not self.value(operand)
-            case Unary(_, operand):
-                number = self.value(operand)
-                return None if number is None else -number
+            case Unary(symbol, operand):
+                return operators.unary(symbol, self.value(operand))
             case Binary():
                 return self.binary(node)
             case Conditional(test, then, otherwise):
@@ -150,52 +145,8 @@ class _Walk:
             return bool(self.value(node.left) and self.value(node.right))
         if node.operator is BinaryOperator.OR:
             return bool(self.value(node.left) or self.value(node.right))
-        left, right = self.value(node.left), self.value(node.right)
-        if node.operator in (BinaryOperator.EQUAL, BinaryOperator.NOT_EQUAL):
-            return _equal(node, left, right)
-        if node.operator is BinaryOperator.ADD and node.type.kind is Kind.STR:
-            return strings.as_text(left) + strings.as_text(right)
-        if node.operator is BinaryOperator.MATCHES:
-            return left is not None and strings.matches(left, right)
-        if node.operator in _COMPARISONS:
-            return left is not None and right is not None and _COMPARISONS[node.operator](left, right)
-        return None if left is None or right is None else _arithmetic(node.operator, left, right)
-
-
-def _equal(node: Binary, left: Value, right: Value) -> bool:
-    """== and !=: with null they are false, unless null is what is asked for."""
-    wanted = node.operator is BinaryOperator.EQUAL
-    if Kind.NULL in (node.left.type.kind, node.right.type.kind):
-        return (left is None and right is None) is wanted
-    if left is None or right is None:
-        return False
-    return (left == right) is wanted
-
-
-_COMPARISONS: dict[BinaryOperator, Callable[[Any, Any], bool]] = {
-    BinaryOperator.LESS: operator.lt,
-    BinaryOperator.LESS_OR_EQUAL: operator.le,
-    BinaryOperator.GREATER: operator.gt,
-    BinaryOperator.GREATER_OR_EQUAL: operator.ge,
-}
-
-
-def _arithmetic(symbol: BinaryOperator, left: int | float, right: int | float) -> int | float:
-    """+ - * / %: whole numbers stay whole and are divided towards zero."""
-    match symbol:
-        case BinaryOperator.ADD:
-            return left + right
-        case BinaryOperator.SUBTRACT:
-            return left - right
-        case BinaryOperator.MULTIPLY:
-            return left * right
-    if right == 0:
-        raise EvaluationError("division by zero")
-    if not (isinstance(left, int) and isinstance(right, int)):
-        return left / right if symbol is BinaryOperator.DIVIDE else left - right * int(left / right)
-    quotient = abs(left) // abs(right)
-    quotient = quotient if (left < 0) == (right < 0) else -quotient
-    return quotient if symbol is BinaryOperator.DIVIDE else left - right * quotient
+        answer: Value = operators.binary(node, self.value(node.left), self.value(node.right))
+        return answer
 
 
 def _text(instance: Root, tag: int) -> str | None:

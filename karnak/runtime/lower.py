@@ -21,6 +21,7 @@ from karnak.ir.profile import (
     TruncateDate,
 )
 from karnak.ir.selector import ElementKey, is_private
+from karnak.ir.tree import calls, without_spans
 from karnak.runtime.basic import Shifted, basic_action
 from karnak.runtime.conditions import holding
 from karnak.runtime.decision import VERBS, Decision, Verb
@@ -31,7 +32,7 @@ from karnak.runtime.encoding import NUMBER_CODES, TEXT_VRS, Encoding, leaf
 from karnak.runtime.keys import Project
 from karnak.runtime.program import Program
 from karnak.runtime.repertoire import DEFAULT_REPERTOIRE
-from karnak.runtime.specialise import Cell, Known, calls, specialise, without_spans
+from karnak.runtime.specialise import Cell, Known, specialise
 from karnak.runtime.table import MAX_CELLS, MAX_CONTEXTS, VR_NUMBERS, Cells, Context, Flag, Op, Step, Verdict, cell_key
 from karnak.runtime.transform import transform
 from karnak.runtime.values import Surroundings

@@ -28,12 +28,12 @@ from karnak.ir.expression import (
     Unary,
     UnaryOperator,
 )
+from karnak.ir.strings import EvaluationError
 from karnak.runtime.dates import Amount
 from karnak.runtime.decision import Decision, Verb
 from karnak.runtime.evaluate import CurrentElement, condition_holds, evaluate
 from karnak.runtime.part10 import Instance, read_instance
 from karnak.runtime.repertoire import TextError
-from karnak.runtime.strings import EvaluationError
 from karnak.testing.expressions import call, method, number, tag, text
 from karnak.testing.specimen import IMPLICIT, Leaf, encoded, leaf, part10, sequence
 from tests.runtime.making import specimen

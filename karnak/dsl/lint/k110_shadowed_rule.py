@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from karnak.dsl.diagnostics import Label, Severity
-from karnak.ir.covering import Covering
 from karnak.dsl.lint.registry import Finding, rule
+from karnak.ir.covering import Covering
 from karnak.ir.profile import Apply, Profile, Rule, Shift, ShiftByTag, ShiftRange, TruncateDate
 
 _ALWAYS_DECIDE = (Apply, Shift, ShiftRange, ShiftByTag, TruncateDate)

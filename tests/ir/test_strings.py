@@ -2,7 +2,7 @@
 
 import pytest
 
-from karnak.runtime.strings import METHODS, EvaluationError, as_text, item, matches
+from karnak.ir.strings import METHODS, EvaluationError, as_text, item, matches
 
 
 @pytest.mark.parametrize(
