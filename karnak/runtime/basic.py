@@ -60,10 +60,11 @@ def basic_action(
     if row is None:
         return _private_action(options, path) if is_private(key.tag) else None
     wanted = {row.options[option] for option in options if option in row.options}
+    if "C" in wanted and vr in _TEMPORAL_VRS and Option.RETAIN_MODIFIED_DATES in options:
+        # Also where another option would keep it: whoever asks for modified dates gets no real one.
+        return SHIFTED
     if "K" in wanted:
         return Action.KEEP
-    if "C" in wanted and vr in _TEMPORAL_VRS and Option.RETAIN_MODIFIED_DATES in options:
-        return SHIFTED
     # What would have to be cleaned and cannot be is treated as without the option: removal is clean.
     return settle(row.basic, sop_class_uid, path)
 
