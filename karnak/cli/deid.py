@@ -59,6 +59,13 @@ def _timestamp(ctx: click.Context, param: click.Parameter, value: str | None) ->
 @click.option(
     "--mode", type=click.Choice(["deid", "morph"]), default="deid", show_default=True, help="morph: rules only."
 )
+@click.option(
+    "--engine",
+    type=click.Choice(["tables", "reference"]),
+    default="tables",
+    show_default=True,
+    help="reference: the interpreter, slow and plain.",
+)
 @click.option("--edition", type=click.Choice(EDITIONS), default=DEFAULT_EDITION, help="Edition of PS3.15 Table E.1-1.")
 @click.option("-j", "--jobs", type=click.IntRange(min=1), help="Processes; default: one per processor, 1 for one file.")
 @click.option("--report", type=click.Path(dir_okay=False, path_type=Path), help="Write a line of JSON per file here.")
@@ -79,6 +86,7 @@ def deid(
     delimiter: str | None,
     position: int | None,
     mode: Literal["deid", "morph"],
+    engine: Literal["tables", "reference"],
     edition: str,
     jobs: int | None,
     report: Path | None,
@@ -115,7 +123,17 @@ def deid(
     if jobs is None:
         jobs = 1 if len(inputs) == 1 and inputs[0].is_file() else processors()
     now, name = at or datetime.now(UTC), None if place is None else place.name
-    work = Work(program, named, mode, pseudonyms, now, output_name=name, explain=dry_run)
+    work = Work(
+        program,
+        named,
+        mode,
+        pseudonyms,
+        now,
+        output_name=name,
+        count_actions=report is not None,
+        explain=dry_run,
+        engine=engine,
+    )
 
     from karnak.cli.deid_screen import progress, show_decisions, show_summary
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Literal
 
 from karnak.errors import KarnakError
+from karnak.gateway.contents import contents, write_pieces
 from karnak.gateway.deliver.folder import relative_path
 from karnak.gateway.deliver.parcel import Parcel
 from karnak.gateway.placing import Holder, Shelf, Staging, place
@@ -26,10 +27,10 @@ from karnak.gateway.results import Fate, Result, decided
 from karnak.gateway.sniff import HEAD_BYTES, PREAMBLE_BYTES, Kind, sniff
 from karnak.gateway.walk import Found, says, walk
 from karnak.gateway.workers import run_in_order
-from karnak.runtime.deidentify import deidentify
+from karnak.runtime.deidentify import Engine, deidentify
 from karnak.runtime.keys import Project
 from karnak.runtime.outcome import Outcome, Status
-from karnak.runtime.part10 import Instance, read_instance
+from karnak.runtime.part10 import Instance, decode_instance, read_instance
 from karnak.runtime.program import Program
 
 _SAME = "it gives the same output as an earlier file"
@@ -48,7 +49,9 @@ class Work:
         now: the time of the run, aware.
         staging: where outputs are written first, or None to write nothing.
         output_name: name of the output when there is one only, or None to name it by its UIDs.
+        count_actions: also count what was done to elements; it takes longer than the work itself.
         explain: also tell each decision, which makes Results large.
+        engine: "tables", or "reference" for the interpreter.
     """
 
     program: Program
@@ -58,7 +61,9 @@ class Work:
     now: datetime
     staging: Path | None = None
     output_name: Path | None = None
+    count_actions: bool = False
     explain: bool = False
+    engine: Engine = "tables"
 
     def __call__(self, found: Found) -> Result:
         """Process a file; whatever happens is a Result."""
@@ -83,18 +88,19 @@ class Work:
             return Result(found, Fate.REJECTED, f"a defect of Karnak stopped it, please report it: {where}")
 
     def _process(self, found: Found) -> Result:
-        with found.path.open("rb") as file:
-            head = file.read(HEAD_BYTES)
+        with found.path.open("rb", buffering=0) as file:
+            head = os.pread(file.fileno(), HEAD_BYTES, 0)
             guess = sniff(head, os.fstat(file.fileno()).st_size)
             if guess.kind is Kind.OTHER:
                 return Result(found, Fate.NOT_DICOM)
             if guess.kind is Kind.DICOMDIR:
                 return Result(found, Fate.SKIPPED, "DICOMDIR")
-            data = head + file.read()
+            data = contents(file)
         try:
             if guess.kind is Kind.HEADLESS:
-                data = bytes(PREAMBLE_BYTES) + b"DICM" + data
-            instance = read_instance(data, guess.transfer_syntax_uid)
+                data = b"".join((bytes(PREAMBLE_BYTES), b"DICM", data))
+            read = read_instance if self.engine == "tables" else decode_instance
+            instance = read(data, guess.transfer_syntax_uid)
         except KarnakError as error:
             if guess.kind is Kind.BARE:
                 return Result(found, Fate.NOT_DICOM)
@@ -106,7 +112,15 @@ class Work:
     def _outcome(self, instance: Instance) -> Outcome:
         """Ask the engine."""
         pseudonym = None if self.pseudonyms is None else self.pseudonyms.pseudonym(instance, self.project)
-        return deidentify(instance, self.program, self.project, pseudonym=pseudonym, mode=self.mode, now=self.now)
+        return deidentify(
+            instance,
+            self.program,
+            self.project,
+            pseudonym=pseudonym,
+            mode=self.mode,
+            now=self.now,
+            engine=self.engine,
+        )
 
     def _patient(self, instance: Instance) -> bytes | None:
         """Stand for the patient by something that only this project can compute."""
@@ -121,21 +135,23 @@ class Work:
             found,
             Fate(outcome.status),
             outcome.reason,
-            replace(outcome, data=None, changes=()),
-            actions=Counter(str(change.action) for change in outcome.changes),
+            replace(outcome, segments=None, changes=()),
+            actions=Counter(str(change.action) for change in outcome.changes) if self.count_actions else {},
             decisions=decided(outcome.changes) if self.explain else {},
             patient=patient,
         )
-        data = outcome.data
-        if outcome.status is not Status.FORWARDED or data is None:
+        pieces = outcome.segments
+        if outcome.status is not Status.FORWARDED or pieces is None:
             return result
         name = self.output_name or _name(outcome)
         staged = None
         if self.staging is not None:
             staged = self.staging / f"{found.number}.dcm"
-            staged.write_bytes(data)
-        digest = hashlib.sha256(data).digest()
-        return replace(result, name=name, size=len(data), sha256=digest, staged=staged)
+            write_pieces(staged, pieces)
+        digest = hashlib.sha256()
+        for piece in pieces:
+            digest.update(piece)
+        return replace(result, name=name, size=sum(map(len, pieces)), sha256=digest.digest(), staged=staged)
 
 
 def _name(outcome: Outcome) -> Path:

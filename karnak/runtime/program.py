@@ -33,6 +33,10 @@ class Program:
         self.edition = edition
         self._tables: dict[tuple[str | None, tuple[bool, ...], bool], Table] = {}
 
+    def __reduce__(self) -> tuple[type["Program"], tuple[Profile, str]]:
+        # What was built from the profile stays: whoever gets a copy builds what it needs.
+        return Program, (self.profile, self.edition)
+
     @cached_property
     def conditions(self) -> "Conditions":
         """The conditions of this program, each once."""

@@ -12,6 +12,7 @@ from karnak.gateway.results import Result
 from karnak.ir.profile import Action, Apply, BasicProfile, Profile, Rule
 from karnak.ir.selector import EVERY_TAG, Selector, TagPattern
 from karnak.ir.span import Span
+from karnak.runtime.deidentify import Engine
 from karnak.runtime.keys import Project
 from karnak.runtime.program import Program
 
@@ -46,10 +47,20 @@ def work(
     mode: Literal["deid", "morph"] = "deid",
     pseudonyms: PseudonymSource = GENERATED,
     output_name: Path | None = None,
+    count_actions: bool = False,
     explain: bool = False,
+    engine: Engine = "tables",
 ) -> Work:
     return Work(
-        program, PROJECT, mode, None if mode == "morph" else pseudonyms, NOW, output_name=output_name, explain=explain
+        program,
+        PROJECT,
+        mode,
+        None if mode == "morph" else pseudonyms,
+        NOW,
+        output_name=output_name,
+        count_actions=count_actions,
+        explain=explain,
+        engine=engine,
     )
 
 

@@ -5,6 +5,7 @@ import shutil
 import signal
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from pydicom import dcmread
 
 from karnak.gateway.batch import run
+from karnak.gateway.contents import contents
 from karnak.gateway.results import Decision, Fate
 from karnak.runtime.keys import Project
 from karnak.runtime.part10 import Instance
@@ -96,6 +98,27 @@ def test_a_second_run_gives_the_same_bytes(tmp_path: Path) -> None:
     first = files(tmp_path / "out")
     batch([INSTANCES], tmp_path / "out")
     assert files(tmp_path / "out") == first
+
+
+def test_mapped_files_give_what_read_ones_give(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = batch([INSTANCES], tmp_path / "read")
+    monkeypatch.setattr("karnak.gateway.batch.contents", partial(contents, read_at_most=1))
+    assert batch([INSTANCES], tmp_path / "mapped") == read
+    assert files(tmp_path / "mapped") == files(tmp_path / "read")
+
+
+def test_both_engines_write_the_same(tmp_path: Path) -> None:
+    tables = batch([INSTANCES], tmp_path / "tables")
+    reference = batch([INSTANCES], tmp_path / "reference", work(engine="reference"))
+    assert [(r.fate, r.name, r.sha256) for r in tables] == [(r.fate, r.name, r.sha256) for r in reference]
+    assert files(tmp_path / "tables") == files(tmp_path / "reference")
+
+
+def test_actions_are_counted_for_who_asks(tmp_path: Path) -> None:
+    one = [INSTANCES / "ct_small.dcm"]
+    (plain,), (counted,) = batch(one, None), batch(one, None, work(count_actions=True))
+    assert plain.actions == {}
+    assert counted.actions["uid"] > 3
 
 
 def test_an_output_folder_inside_the_input_is_not_input(source: Path) -> None:

@@ -52,7 +52,7 @@ def test_a_line_per_file_and_no_patient_in_it(tmp_path: Path) -> None:
 
 
 def test_a_line_says_what_was_made_and_done(tmp_path: Path) -> None:
-    results = batch([INSTANCES / "ct_small.dcm"], tmp_path / "out")
+    results = batch([INSTANCES / "ct_small.dcm"], tmp_path / "out", work(count_actions=True))
     (entry,) = write(tmp_path / "report.jsonl", results)
     original = dcmread(INSTANCES / "ct_small.dcm")
     study, series = PROJECT.uid(original.StudyInstanceUID), PROJECT.uid(original.SeriesInstanceUID)

@@ -1,5 +1,6 @@
 """A program's digest names what a profile means and nothing else."""
 
+from copy import copy
 from dataclasses import replace
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from karnak.ir.expression import BOOL, Literal
 from karnak.ir.profile import Profile, Rule
 from karnak.ir.span import Span
+from karnak.runtime.encoding import EXPLICIT
 from karnak.runtime.program import Program
 from karnak.standard.confidentiality import Option
 from tests.runtime.making import K, X, basic, program, rule
@@ -60,3 +62,11 @@ def test_the_order_of_rules_and_the_edition_count() -> None:
         Program(Profile("Research", "1.2", "", "ISSUER", (RULE,))).digest,
     }
     assert len(digests) == 7
+
+
+def test_a_copy_leaves_behind_what_was_built() -> None:
+    used = program(RULE, basic())
+    used.table(None, (), EXPLICIT)
+    other = copy(used)
+    assert (other.profile, other.edition, other.digest) == (used.profile, used.edition, used.digest)
+    assert (used.table_count, other.table_count) == (1, 0)
