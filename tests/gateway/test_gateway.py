@@ -4,6 +4,7 @@ import io
 import json
 import socket
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import count
@@ -229,6 +230,25 @@ def test_a_call_that_no_node_answers_to_is_an_internal_error(start: Start) -> No
     received = Received(Caller("OTHER", "CT01", "10.0.0.1"), instance(), EXPLICIT, SECONDARY_CAPTURE, "1.2.3")
     answer = running.gateway.take(received)
     assert answer == StoreAnswer(StoreStatus.PROCESSING_FAILURE, "an internal error, receipt r1")
+
+
+def test_instances_of_many_threads_do_not_mix(start: Start) -> None:
+    together, alone = (Shelf(), Shelf()), Shelf()
+    running = start(deidentified("one", together[0]), deidentified("two", together[1]))
+    data_sets = [instance(SOPInstanceUID=f"1.2.3.{i}", PatientID=f"P{i % 7}", PatientComments="x" * i) for i in range(200)]
+
+    def take(which: int) -> StoreStatus:
+        return running.take(data_sets[which], sop_instance=f"1.2.3.{which}").status
+
+    with ThreadPoolExecutor(8) as senders:
+        assert set(senders.map(take, range(200))) == {StoreStatus.SUCCESS}
+    single = start(deidentified("alone", alone))
+    for which, data_set in enumerate(data_sets):
+        single.take(data_set, sop_instance=f"1.2.3.{which}")
+    expected = {parcel.sop_instance_uid: parcel for parcel in alone.parcels}
+    for shelf in together:
+        assert {parcel.sop_instance_uid: parcel for parcel in shelf.parcels} == expected
+        assert len(shelf.parcels) == 200
 
 
 def test_starting_and_stopping(start: Start) -> None:
