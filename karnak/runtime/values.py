@@ -33,6 +33,8 @@ _DUMMY_TEXT_VRS = frozenset({"AE", "CS", "LO", "LT", "PN", "SH", "ST", "UN", "UT
 _DUMMY_DATES = {"AS": "000Y", "DA": "19000101", "DT": "19000101", "TM": "000000"}
 # Dummies of attributes whose values an IOD enumerates: TemporalRangeType (0040,A130), PS3.3 C.10.10.
 _ENUMERATED_DUMMIES = {0x0040A130: "POINT"}
+# Bytes of a word of VRs that hold streams of words; OB is padded to an even length.
+_WORD_SIZES = {"OB": 2, "OW": 2, "OF": 4, "OL": 4, "OD": 8, "OV": 8}
 _MAX_DUMMY_DAYS = 365
 _MAX_DUMMY_SECONDS = 86400
 _NUL_PADDED_VRS = frozenset({"UI", "OB", "UN"})
@@ -143,8 +145,11 @@ def dummy(element: RawDataElement, around: Surroundings) -> RawDataElement:
         return leaf(tag, vr, zeros(vr, len(element.value or b"")))
     if element.length == UNDEFINED_LENGTH:
         raise ValueRefused(f"a dummy value cannot stand for the encapsulated pixel data in {format_tag(tag)}")
-    size = len(element.value or b"")
-    return leaf(tag, vr, bytes(4 if vr == "AT" else max(2, size + size % 2)))
+    if vr == "AT":
+        return leaf(tag, vr, bytes(4))
+    word = _WORD_SIZES.get(vr, 2)
+    words = -(-len(element.value or b"") // word)
+    return leaf(tag, vr, bytes(max(1, words) * word))
 
 
 def zeros(vr: str, size: int) -> bytes:

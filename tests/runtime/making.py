@@ -149,7 +149,7 @@ def both_engines(
         )
         for engine in engines
     )
-    assert rewritten.data == judged.data
+    assert rewritten.data == judged.data, (rewritten.reason, judged.reason)
     for attribute in ("status", "reason", "changes", "warnings", *_UIDS):
         assert getattr(rewritten, attribute) == getattr(judged, attribute), attribute
     return judged
@@ -197,7 +197,7 @@ def leaves(dataset: Dataset, place: str = "") -> dict[str, bytes]:
 
 
 def _stored(dataset: Dataset, tag: int) -> DataElement | RawDataElement:
-    return cast("DataElement | RawDataElement", dataset.get_item(tag))
+    return cast("DataElement | RawDataElement", dataset.get_item(tag, keep_deferred=True))
 
 
 def _is_sequence(element: RawDataElement) -> bool:
