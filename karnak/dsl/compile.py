@@ -1,4 +1,4 @@
-"""The pipeline: text -> YAML nodes -> shape -> meaning -> Program, or diagnostics.
+"""The pipeline: text -> YAML nodes -> shape -> meaning -> passes -> Program, or diagnostics.
 
 Nothing that has an error becomes a Program.
 """
@@ -64,12 +64,13 @@ def compile_profile(source: Path | Source, *, edition: str = DEFAULT_EDITION) ->
         ProfileError: the profile has errors, or needs what this build can't run; it carries
             all diagnostics, warnings too.
     """
+    from karnak.dsl.passes import optimise
     from karnak.runtime.program import Program
 
     profile, diagnostics = check_profile(source)
     if profile is None or has_errors(diagnostics):
         raise ProfileError(diagnostics)
-    return Program(profile, edition)
+    return Program(optimise(profile), edition)
 
 
 def compile_condition(text: str | Scalar, span: Span = NOWHERE) -> tuple[Expression | None, tuple[Diagnostic, ...]]:

@@ -41,6 +41,11 @@ def tags(action: str, *terms: str, more: str = "") -> str:
         (tags("X", "(XXXX,XXXX)"), "codename: action.on.dates, option: shift, arguments: {days: 1, seconds: 0}"),
         (tags("X", "PatientName"), tags("K", "ReferencedPatientSequence/PatientName")),
         (tags("X", "PatientName"), tags("K", "PatientName", more=", condition: tagIsPresent(#Tag.Rows)")),
+        ("codename: expression.on.tags, tags: [PatientID], arguments: {expr: Keep()}", tags("X", "PatientID")),
+        (
+            tags("X", "PatientName", more=", condition: tagIsPresent(#Tag.Rows)"),
+            tags("K", "PatientName", more=", condition: 'tagIsPresent( #Tag.Rows )'"),
+        ),
         (tags("X", "(0009,XXXX)"), tags("K", '(0009,"ACME",10)')),
         (tags("X", '(0009,"ACME",XX)'), tags("K", '(0009,"ACME",10)')),
         (
@@ -75,7 +80,18 @@ def test_rules_that_never_apply(first: str, second: str) -> None:
             "codename: action.on.dates, option: date_format, arguments: {remove: day}",
             "codename: action.on.dates, option: shift, arguments: {days: 1, seconds: 1}",
         ),
-        ("codename: expression.on.tags, tags: [PatientID], arguments: {expr: Keep()}", tags("X", "PatientID")),
+        (
+            "codename: expression.on.tags, tags: [PatientID], arguments: {expr: 'vr == #VR.LO ? UID() : null'}",
+            tags("X", "PatientID"),
+        ),
+        (
+            "codename: expression.on.tags, tags: [PatientID], arguments: {expr: \"Add(#Tag.StudyID, #VR.SH, 'x')\"}",
+            tags("X", "PatientID"),
+        ),
+        (
+            tags("X", "PatientName", more=", condition: tagIsPresent(#Tag.Rows)"),
+            tags("K", "PatientName", more=", condition: tagIsPresent(#Tag.Columns)"),
+        ),
         (tags("X", '(0009,"ACME",10)'), tags("K", "(0009,XX10)")),
         (tags("X", "(XXXX,XXXX)"), "codename: action.add.tag, tags: [PatientComments], arguments: {value: x}"),
     ],
