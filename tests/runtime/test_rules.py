@@ -5,7 +5,7 @@ from itertools import permutations
 import pytest
 
 from karnak.ir.expression import BOOL, INT, NULL, Binary, BinaryOperator, Conditional, Expression, Kind, Literal, Type
-from karnak.ir.profile import AddElement, Evaluate
+from karnak.ir.profile import AddElement, Effect, Evaluate, Rule
 from karnak.runtime.outcome import Change, Status
 from karnak.testing.expressions import call, number, tag, text
 from karnak.testing.specimen import Leaf, leaf, sequence
@@ -82,8 +82,8 @@ def test_a_guard_that_fails_with_an_error_rejects_even_where_its_rule_selects_no
     ("first", "second", "left"),
     [(K, X, NAME.value), (X, K, None), (Z, X, b""), (D, K, b"UNKNOWN "), (K, D, NAME.value)],
 )
-def test_the_first_rule_that_decides_wins(first: object, second: object, left: bytes | None) -> None:
-    assert value_after(NAME, rule(first, "PatientName"), rule(second, "PatientName")) == left  # type: ignore[arg-type]
+def test_the_first_rule_that_decides_wins(first: Effect, second: Effect, left: bytes | None) -> None:
+    assert value_after(NAME, rule(first, "PatientName"), rule(second, "PatientName")) == left
 
 
 def test_a_rule_that_does_not_select_the_element_decides_nothing() -> None:
@@ -177,8 +177,8 @@ NESTED = specimen(
               name="out", line=3)],
     ],
 )  # fmt: skip
-def test_exclude_instance_anywhere_sends_nothing(rules: list[object]) -> None:
-    outcome = run(NESTED, *rules, mode="deid")  # type: ignore[arg-type]
+def test_exclude_instance_anywhere_sends_nothing(rules: list[Rule]) -> None:
+    outcome = run(NESTED, *rules, mode="deid")
     assert outcome.status is Status.EXCLUDED
     assert outcome.data is None
     assert outcome.reason == "rule 'out' (line 3) excludes this instance"
