@@ -11,6 +11,7 @@ from typing import Any
 
 from karnak.ir import operators, strings
 from karnak.ir.expression import (
+    BOOL,
     Binary,
     BinaryOperator,
     Call,
@@ -70,7 +71,7 @@ def fold(node: Expression, facts: Facts = NO_FACTS) -> Expression:
     Returns:
         A Literal of the node's type where its value is settled, else what is left to ask.
     """
-    if facts.answers and node.type.kind is Kind.BOOL and node in facts.answers:
+    if facts.answers and node.type == BOOL and node in facts.answers:
         return _literal(facts.answers[node], node)
     match node:
         case Literal():

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from karnak.ir.expression import (
+    BOOL,
     Binary,
     Call,
     Conditional,
@@ -11,7 +12,6 @@ from karnak.ir.expression import (
     Elvis,
     Expression,
     Index,
-    Kind,
     Literal,
     MethodCall,
     Unary,
@@ -89,8 +89,8 @@ def conditions_in(expression: Expression) -> Iterator[Expression]:
 
 
 def is_condition(expression: Expression) -> bool:
-    """Tell whether a tree is a question about the root dataset alone, answered by true or false."""
-    return expression.type.kind is Kind.BOOL and _reads_root(expression) and not _reads_current(expression)
+    """Tell whether a tree is a question about the root dataset alone, answered by true or false and never by null."""
+    return expression.type == BOOL and _reads_root(expression) and not _reads_current(expression)
 
 
 def _reads_root(node: Expression) -> bool:

@@ -37,6 +37,7 @@ LONG_RUN = 1 << 15
 
 NEW = 0
 INPUT = 1
+_PIECES_PER_STEP = 8
 
 
 @njit(cache=True, nogil=True)
@@ -55,7 +56,8 @@ def measure(rows: "Ints", count: int, implicit: bool, classes: "Bytes") -> tuple
                 room += 32
                 i += 1
                 continue
-            room += 16 + (rows[i, LENGTH] if rows[i, LENGTH] <= LONG_RUN else 0)
+            # A run that holds a longer value is named, whatever else it holds.
+            room += 16 + (rows[i, END] - rows[i, HEADER] if rows[i, LENGTH] <= LONG_RUN else 0)
             i += 1
             continue
         before = rows[i, END] - rows[i, HEADER]
@@ -148,7 +150,8 @@ def write(
     s = 0
     i = 0
     while i < count:
-        if used + 4 >= segments.shape[0]:
+        # An element can end two runs, and after the last one there may be three pieces more.
+        if used + _PIECES_PER_STEP >= segments.shape[0]:
             return -1, 0
         at_root = rows[i, PARENT] < 0
         if at_root:

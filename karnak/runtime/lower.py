@@ -197,7 +197,7 @@ class Table:
             return Op.KEEP, b"", 0
         if decision.verb is Verb.EXCLUDE:
             return (Op.FALL_BACK if creator else Op.CALL), b"", 0
-        flags = _flags(verdict, decision)
+        flags = _flags(verdict, decision, "LO" if creator else vr)
         if creator:
             return (Op.KEEP if decision.verb is Verb.KEEP else Op.REMOVE), b"", flags
         if decision.verb is Verb.REMOVE:
@@ -225,9 +225,9 @@ def _replaces_content(verdict: Verdict, decision: Decision) -> bool:
     return basic and verdict.index is not None and decision.verb is Verb.DUMMY and verdict.key.tag == CONTENT_SEQUENCE
 
 
-def _flags(verdict: Verdict, decision: Decision) -> int:
+def _flags(verdict: Verdict, decision: Decision, vr: str) -> int:
     deeds = Deeds()
-    deeds.note(verdict.key, verdict.vr, decision)
+    deeds.note(verdict.key, vr, decision)
     return (
         deeds.dates_moved * Flag.DATES_MOVED
         | deeds.dates_lost * Flag.DATES_LOST

@@ -189,7 +189,7 @@ def make_plan(
         ended = i >= f_next[top]
         row_is_item = not ended and rows[i, KIND] & ITEM_ROW != 0
         group = 0 if ended or row_is_item else rows[i, TAG] >> 16
-        if f_creators[top] > 0 and (ended or group != f_group[top]):
+        if f_creators[top] > 0 and (ended or (not row_is_item and group != f_group[top])):
             context = f_context[top]
             for k in range(f_creators[top]):
                 r = creators[top, k, _K_ROW]

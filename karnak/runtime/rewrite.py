@@ -11,7 +11,7 @@ import numpy as np
 
 from karnak.errors import KarnakError
 from karnak.ir.profile import DATE_VRS, AddElement, AddPrivateElement, BasicProfile, Rule, Shift, ShiftByTag, ShiftRange
-from karnak.ir.selector import ElementKey, format_tag
+from karnak.ir.selector import ElementKey, format_tag, is_private
 from karnak.runtime.additions import add_all
 from karnak.runtime.always_set import always_set
 from karnak.runtime.amounts import MODIFIED_DATES, amount_of
@@ -39,7 +39,6 @@ from karnak.runtime.plan import (
     KEPT,
     MADE,
     NESTED_CHARSET,
-    NEW_VR,
     OFFSET,
     PLANNED,
     REMOVED,
@@ -84,6 +83,8 @@ _VR_UI = vr_code("UI")
 _VR_SQ = vr_code("SQ")
 _NEW_UIDS = frozenset({Verb.UID, Verb.DUMMY})
 _NO_BYTES = np.zeros(1, np.uint8)
+# Only the interpreter knows whether such a value is written at all, and which one comes first.
+_TOO_LONG = "a new value is too long for its length field"
 # What a value that stays is made into.
 KEEP = (b"", "")
 
@@ -192,7 +193,7 @@ class _Rewrite:
 
     def run(self, pseudonym: str | None, sets_attributes: bool, now: datetime) -> Rewritten:
         calls, flags = self.plan()
-        self.plain = not flags & (NESTED_CHARSET | CHARSET_EDITED)
+        self.plain = not flags & (NESTED_CHARSET | CHARSET_EDITED) and not self.begins_early()
         made = self.make(calls)
         self.note(flags)
         additions, warnings = self.add()
@@ -306,7 +307,8 @@ class _Rewrite:
                 edits.append((row, REMOVED, 0, 0, 0))
             elif new is not KEEP:
                 value, vr = new
-                if verdict.vr in DATE_VRS and not verdict.steps and self.plain and self.lasting(decision):
+                lasts = not verdict.steps and self.plain and self.lasting(decision)
+                if lasts and vr == verdict.vr and vr in DATE_VRS:
                     alone = Deeds()
                     alone.note(verdict.key, verdict.vr, self.done)
                     key = (bytes(self.data[begin:end]), cell, self.table, self.around.patient_id)
@@ -401,6 +403,11 @@ class _Rewrite:
             output_repertoire=self.output_repertoire(parent, int(self.rows[row, TAG])),
         )
 
+    def begins_early(self) -> bool:
+        """Tell whether elements come before SpecificCharacterSet: what is written there can't know of it."""
+        row = self.root.row(SPECIFIC_CHARACTER_SET)
+        return row > 1 or (row == 1 and bool(self.rows[0, TAG] & 0xFFFF))
+
     def charset_row(self, parent: int) -> int:
         """The row of SpecificCharacterSet in the dataset of an item, -1 for none."""
         rows = self.rows[: self.size]
@@ -451,13 +458,20 @@ class _Rewrite:
         wanted = self.table.additions
         if not wanted and not self.asked_for:
             return {}, []
-        for rule in wanted:
-            if isinstance(rule.effect, AddPrivateElement) and self.has_group(rule.effect.tag >> 16):
-                raise FallBack("a private element is added to a group that the instance has")
+        tags = [rule.effect.tag for rule in wanted if isinstance(rule.effect, AddElement | AddPrivateElement)]
+        tags += [addition.tag for _, addition in self.asked_for]
+        if any(is_private(tag) and self.has_group(tag >> 16) for tag in tags):
+            raise FallBack("a private element is added to a group that the instance has")
         output = RawDataset()
         around = replace(self.around, output_repertoire=self.output_repertoire(-1, PATIENT_ID))
         _, warnings = add_all(wanted, self.asked_for, _Original(self), output, around)
-        return encoded_elements({tag: stored(output, tag) for tag in map(int, output.keys())}, self.encoding), warnings
+        added = {tag: stored(output, tag) for tag in map(int, output.keys())}
+        if not added.keys().isdisjoint(OUTPUT_UIDS):
+            raise FallBack("a UID that the outcome names is added")
+        try:
+            return encoded_elements(added, self.encoding), warnings
+        except UnwritableInstance:
+            raise FallBack(_TOO_LONG) from None
 
     def has_group(self, group: int) -> bool:
         """Tell whether the root dataset has an element of a group."""
@@ -494,9 +508,7 @@ class _Rewrite:
         implicit = self.encoding.implicit
         room, too_long = measure(self.rows, self.size, implicit, classes)
         if too_long >= 0:
-            row = self.rows[too_long]
-            tag, vr = format_tag(int(row[TAG])), vr_name(int(row[NEW_VR]))
-            raise UnwritableInstance(f"the new value of {tag} is too long for VR {vr}: {row[SIZE]} bytes")
+            raise FallBack(_TOO_LONG)
         out = np.empty(room + len(stamped.data) + 64, np.uint8)
         segments = self.space.segments
         made_array = np.frombuffer(made, np.uint8) if made else _NO_BYTES
