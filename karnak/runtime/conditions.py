@@ -4,13 +4,16 @@ Equal conditions share one answer, wherever they stand. The first ones are guard
 inside expressions, where an error may be asked for only when the expression is.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+
+import numpy as np
 
 from karnak.errors import KarnakError
-from karnak.ir.expression import Expression
+from karnak.ir.expression import Expression, Kind, Literal
 from karnak.ir.profile import Evaluate, Rule
-from karnak.ir.tree import conditions_in, without_spans
-from karnak.runtime.evaluate import Root, condition_holds
+from karnak.ir.tree import conditions_in, parts, without_spans
+from karnak.runtime.evaluate import Root
+from karnak.runtime.expressions import compile_expression
 from karnak.runtime.rejection import Rejected, named
 
 
@@ -36,6 +39,9 @@ class Conditions:
                 for condition in conditions_in(rule.effect.expression):
                     self._number(condition, rule)
         self._all = tuple(self._numbers)
+        # The root elements that they read.
+        self.tags = np.array(sorted({tag for condition in self._all for tag in _tags_in(condition)}), np.int64)
+        self._questions = [compile_expression(condition) for condition in self._all]
 
     def _number(self, condition: Expression, rule: Rule) -> int:
         key = without_spans(condition)
@@ -58,9 +64,9 @@ class Conditions:
             ConditionUndecided: a condition inside an expression cannot.
         """
         bits: list[bool] = []
-        for number, condition in enumerate(self._all):
+        for number, question in enumerate(self._questions):
             try:
-                bits.append(condition_holds(condition, root))
+                bits.append(question(root, None) is True)
             except KarnakError as error:
                 if number >= self._guards:
                     raise ConditionUndecided from None
@@ -81,3 +87,10 @@ class Conditions:
 def holding(rules: Iterable[Rule], guards: Iterable[bool]) -> list[Rule]:
     """The rules whose guard holds."""
     return [rule for rule, holds in zip(rules, guards, strict=True) if holds]
+
+
+def _tags_in(expression: Expression) -> Iterator[int]:
+    if isinstance(expression, Literal) and expression.type.kind is Kind.TAG and isinstance(expression.value, int):
+        yield expression.value
+    for part in parts(expression):
+        yield from _tags_in(part)

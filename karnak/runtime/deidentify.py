@@ -121,7 +121,7 @@ def _by_table(
     transfer_syntax_uid = instance.transfer_syntax_uid
     head = file_head(transfer_syntax_uid, sop_class_uid, sop_instance_uid)
     pieces: tuple[bytes | memoryview, ...] = (head, *made.segments)
-    if transfer_syntax_uid == DEFLATED:
+    if transfer_syntax_uid in DEFLATED:
         pieces = (head, deflate_dataset(b"".join(made.segments)))
     return Outcome(
         Status.FORWARDED,

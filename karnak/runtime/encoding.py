@@ -36,7 +36,8 @@ NUMBER_CODES = {"FD": "d", "FL": "f", "SL": "i", "SS": "h", "SV": "q", "UL": "I"
 # VRs that hold a stream of bytes or words.
 BYTE_VRS = frozenset({"OB", "OD", "OF", "OL", "OV", "OW"})
 
-DEFLATED = "1.2.840.10008.1.2.1.99"
+# Transfer syntaxes whose whole dataset is deflated: PS3.5 A.5, and JPIP Referenced Deflate (A.7) in both kinds.
+DEFLATED = frozenset({"1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.205"})
 EXPLICIT_BIG_ENDIAN = "1.2.840.10008.1.2.2"
 IMPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2"
 

@@ -104,7 +104,7 @@ class _Walk:
             case Current(name):
                 return self.current_value(name)
             case Call(function, arguments):
-                answer: Value = _FUNCTIONS[function](self.instance, *map(self.value, arguments))
+                answer: Value = FUNCTIONS[function](self.instance, *map(self.value, arguments))
                 return answer
             case MethodCall():
                 return self.method(node)
@@ -193,7 +193,7 @@ def _decides(verb: Verb) -> Callable[[Root], Decision]:
     return lambda _: Decision(verb)
 
 
-_FUNCTIONS: dict[str, Callable[..., Value]] = {
+FUNCTIONS: dict[str, Callable[..., Value]] = {
     "tagValueIsPresent": _of_value(operator.eq),
     "tagValueIn": _of_value(operator.eq),
     "tagValueContains": _of_value(operator.contains),

@@ -7,6 +7,7 @@ interpreter would decide. Source: the language page, sections 3 to 5.
 
 from dataclasses import replace
 
+from karnak.ir.expression import Expression
 from karnak.ir.profile import (
     DATE_VRS,
     Action,
@@ -15,6 +16,7 @@ from karnak.ir.profile import (
     Apply,
     BasicProfile,
     Evaluate,
+    Rule,
     Shift,
     ShiftByTag,
     ShiftRange,
@@ -29,6 +31,7 @@ from karnak.runtime.deeds import Deeds
 from karnak.runtime.dummies import CONTENT_SEQUENCE, content_items
 from karnak.runtime.encode import encode_items
 from karnak.runtime.encoding import NUMBER_CODES, TEXT_VRS, Encoding, leaf
+from karnak.runtime.expressions import compile_expression
 from karnak.runtime.keys import Project
 from karnak.runtime.program import Program
 from karnak.runtime.repertoire import DEFAULT_REPERTOIRE
@@ -142,10 +145,12 @@ class Table:
                 cell = Cell(key.tag, vr, not _has_text(vr), self.conditions)
                 answer = specialise(self.expressions[index], cell)
                 if not isinstance(answer, Known):
-                    steps.append(Step(index, rule, answer))
+                    steps.append(_step(index, rule, answer))
                     continue
                 if isinstance(answer.value, Decision) and answer.value.verb is Verb.ADD:
-                    steps.append(Step(index, rule, self.expressions[index]))
+                    steps.append(
+                        Step(index, rule, self.expressions[index], compile_expression(self.expressions[index]))
+                    )
                     continue
                 decision = answer.value if isinstance(answer.value, Decision) else None
             else:
@@ -214,6 +219,10 @@ class Table:
             made = transform(decision, leaf(tag, vr, b""), vr, _SURROUNDINGS)
             return Op.CONSTANT, (made.value or b"") if made else b"", flags
         return Op.CALL, b"", _spoken(verdict)
+
+
+def _step(index: int, rule: Rule, expression: Expression) -> Step:
+    return Step(index, rule, expression, compile_expression(expression))
 
 
 def _has_text(vr: str) -> bool:

@@ -6,6 +6,7 @@ syntax. Source: PS3.10 section 7.
 
 import struct
 import zlib
+from collections.abc import Iterable, Iterator
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ from karnak.runtime.encoding import (
     SPECIFIC_CHARACTER_SET,
     RawDataset,
     UnreadableInstance,
+    UnwritableInstance,
     encoding_of,
     leaf,
     stored,
@@ -47,6 +49,7 @@ PATIENT_ID = 0x00100020
 OUTPUT_UIDS = (SOP_CLASS_UID, SOP_INSTANCE_UID, STUDY_INSTANCE_UID, SERIES_INSTANCE_UID)
 _TRANSFER_SYNTAX_UID = 0x00020010
 _MEDIA_STORAGE_SOP_CLASS_UID = 0x00020002
+_FIRST_OF_DATASETS = 0x00030000
 _NO_TRANSFER_SYNTAX = "the file meta information names no transfer syntax (0002,0010)"
 _PREAMBLE = bytes(128) + b"DICM"
 _GROUP_LENGTH = struct.Struct("<HH2sHI")
@@ -178,13 +181,15 @@ def read_instance(data: bytes | memoryview, transfer_syntax_uid: str | None = No
         if not transfer_syntax_uid:
             raise UnreadableInstance(_NO_TRANSFER_SYNTAX)
         media_storage_sop_class_uid = _meta_text(meta, _MEDIA_STORAGE_SOP_CLASS_UID)
-    if transfer_syntax_uid == DEFLATED:
+    if transfer_syntax_uid in DEFLATED:
         view, start = memoryview(_inflate(view[start:])), 0
     encoding = encoding_of(transfer_syntax_uid)
     if not encoding.little_endian:
         dataset = decode_dataset(bytes(view[start:]), encoding)
+        _refuse_foreign(dataset.keys())
         return Instance(dataset, transfer_syntax_uid, media_storage_sop_class_uid)
     scanned = ScannedInstance(view, start, len(view), encoding)
+    _refuse_foreign(_first_tags(scanned))
     return Instance(None, transfer_syntax_uid, media_storage_sop_class_uid, scanned)
 
 
@@ -206,10 +211,28 @@ def decode_instance(data: bytes | memoryview, transfer_syntax_uid: str | None = 
         if not transfer_syntax_uid:
             raise UnreadableInstance(_NO_TRANSFER_SYNTAX)
         media_storage_sop_class_uid = _meta_text(meta, _MEDIA_STORAGE_SOP_CLASS_UID)
-    if transfer_syntax_uid == DEFLATED:
+    if transfer_syntax_uid in DEFLATED:
         body = _inflate(body)
     dataset = decode_dataset(body, encoding_of(transfer_syntax_uid))
+    _refuse_foreign(dataset.keys())
     return Instance(dataset, transfer_syntax_uid, media_storage_sop_class_uid)
+
+
+def _first_tags(scanned: "ScannedInstance") -> Iterator[int]:
+    """The tags of a root dataset up to the first that belongs there."""
+    from karnak.runtime.scan import NEXT, TAG
+
+    row = 0
+    while row < scanned.size and scanned.rows[row, TAG] < _FIRST_OF_DATASETS:
+        yield int(scanned.rows[row, TAG])
+        row = int(scanned.rows[row, NEXT])
+
+
+def _refuse_foreign(tags: Iterable[int]) -> None:
+    """Refuse a dataset with elements of a command or of file meta information: they would be passed on as they are."""
+    for tag in tags:
+        if tag >> 16 in (0, 2):
+            raise UnreadableInstance(f"{format_tag(tag)} does not belong into a dataset")
 
 
 def split_part10(data: bytes) -> tuple[str, bytes]:
@@ -258,7 +281,7 @@ def wrap_part10(
         sop_instance_uid: for Media Storage SOP Instance UID (0002,0003).
         deflate: `body` is still to be deflated where the transfer syntax asks for it.
     """
-    if deflate and transfer_syntax_uid == DEFLATED:
+    if deflate and transfer_syntax_uid in DEFLATED:
         body = deflate_dataset(body)
     return file_head(transfer_syntax_uid, sop_class_uid, sop_instance_uid) + body
 
@@ -296,7 +319,10 @@ def _version() -> RawDataset:
 
 
 def _meta_element(tag: int, vr: str, text: str) -> bytes:
-    value = text.encode("ascii")
+    try:
+        value = text.encode("ascii")
+    except UnicodeEncodeError:
+        raise UnwritableInstance(f"the UID for {format_tag(tag)} holds characters that no UID has") from None
     value += (b"\0" if vr == "UI" else b" ") * (len(value) % 2)
     return _META_HEADER.pack(tag >> 16, tag & 0xFFFF, vr.encode("ascii"), len(value)) + value
 

@@ -28,7 +28,7 @@ from karnak.runtime.encoding import (
     effective_vr,
     stored,
 )
-from karnak.runtime.evaluate import CurrentElement, evaluate
+from karnak.runtime.evaluate import CurrentElement
 from karnak.runtime.keys import Project
 from karnak.runtime.lower import Table, TableFull
 from karnak.runtime.part10 import OUTPUT_UIDS, PATIENT_ID, SOP_CLASS_UID, SOP_INSTANCE_UID
@@ -81,6 +81,10 @@ from karnak.runtime.values import Surroundings, zeros
 _MAX_REMEMBERED = 1 << 16
 _VR_UI = vr_code("UI")
 _VR_SQ = vr_code("SQ")
+# The flags as plain numbers: members of an enumeration are slow to calculate with.
+_DATES_MOVED, _DATES_LOST = int(Flag.DATES_MOVED), int(Flag.DATES_LOST)
+_PRIVATE_KEPT, _PRIVATE_UNSAFE = int(Flag.PRIVATE_KEPT), int(Flag.PRIVATE_UNSAFE)
+_NOTED = _DATES_MOVED | _DATES_LOST | _PRIVATE_KEPT | _PRIVATE_UNSAFE
 _NEW_UIDS = frozenset({Verb.UID, Verb.DUMMY})
 _NO_BYTES = np.zeros(1, np.uint8)
 # Only the interpreter knows whether such a value is written at all, and which one comes first.
@@ -179,7 +183,10 @@ class _Rewrite:
             raise Rejected(NO_PATIENT_ID)
         self.around = Surroundings(project, patient_id, self.encoding, scanned.repertoire, scanned.repertoire)
         try:
-            self.bits = program.conditions.evaluate(scanned)
+            conditions = program.conditions
+            if len(conditions):
+                scanned.prepare(conditions.tags)
+            self.bits = conditions.evaluate(scanned)
         except ConditionUndecided:
             raise FallBack("a condition inside an expression cannot be evaluated") from None
         self.table = program.table(self.sop_class_uid, self.bits, self.encoding)
@@ -343,7 +350,7 @@ class _Rewrite:
             verdict.key.tag, verdict.vr, lambda: text_of(self.root.leaf(row), around.encoding, around.repertoire)
         )
         for step in verdict.steps:
-            answer = evaluate(step.expression, self.root, current)
+            answer = step.question(self.root, current)
             if not isinstance(answer, Decision):
                 continue
             if answer.verb is Verb.ADD:
@@ -445,10 +452,11 @@ class _Rewrite:
     def note(self, flags: int) -> None:
         """Take note of what the cells have done."""
         deeds = self.deeds
-        deeds.dates_moved |= bool(flags & Flag.DATES_MOVED)
-        deeds.dates_lost |= bool(flags & Flag.DATES_LOST)
-        deeds.private_kept |= bool(flags & Flag.PRIVATE_KEPT)
-        deeds.private_unsafe |= bool(flags & Flag.PRIVATE_UNSAFE)
+        if flags & _NOTED:
+            deeds.dates_moved |= flags & _DATES_MOVED != 0
+            deeds.dates_lost |= flags & _DATES_LOST != 0
+            deeds.private_kept |= flags & _PRIVATE_KEPT != 0
+            deeds.private_unsafe |= flags & _PRIVATE_UNSAFE != 0
         basic = self.table.basic
         if basic is not None:
             deeds.basic, deeds.options = True, basic.options
@@ -538,7 +546,7 @@ class _Rewrite:
     def uids(self, made: bytes) -> dict[int, str | None]:
         """The texts of the UIDs of the output that its outcome names."""
         edits = np.empty((len(OUTPUT_UIDS), 5), np.int64)
-        edits_of(self.rows, np.array([self.root.row(tag) for tag in OUTPUT_UIDS], np.int64), edits)
+        edits_of(self.rows, self.root.uid_rows, edits)
         found: dict[int, str | None] = {}
         for tag, (edit, vr, pool, start, size) in zip(OUTPUT_UIDS, edits.tolist(), strict=True):
             if edit == KEPT:

@@ -66,9 +66,12 @@ def vr_code(vr: str) -> int:
     return ord(vr[0]) << 8 | ord(vr[1])
 
 
+_VR_NAMES = {vr_code(vr): vr for vr in dictionary.VRS}
+
+
 def vr_name(code: int) -> str:
     """The two letters of a VR in the index."""
-    return chr(code >> 8) + chr(code & 0xFF)
+    return _VR_NAMES.get(code) or chr(code >> 8) + chr(code & 0xFF)
 
 
 _SQ = vr_code("SQ")

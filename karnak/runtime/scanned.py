@@ -4,6 +4,7 @@ from copy import copy
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 from pydicom.dataelem import RawDataElement
 
 from karnak.runtime.encoding import SPECIFIC_CHARACTER_SET, Encoding, effective_vr, leaf
@@ -85,6 +86,7 @@ class ScannedInstance:
         places = np.empty((len(_OFTEN), 5), np.int64)
         root_places(self.rows, self.size, _OFTEN_ARRAY, places)
         self._places = dict(zip(_OFTEN, places.tolist(), strict=True))
+        self.uid_rows = places[: len(OUTPUT_UIDS), 0].copy()
         self._texts: dict[int, str | None] = {}
 
     def encoded(self) -> bytes:
@@ -107,6 +109,16 @@ class ScannedInstance:
     def row(self, tag: int) -> int:
         """The row of a root element, or -1."""
         return self._place(tag)[0]
+
+    def prepare(self, tags: NDArray[np.int64]) -> None:
+        """Find several root elements at once, so that they are at hand when they are asked for.
+
+        Args:
+            tags: their tags.
+        """
+        places = np.empty((len(tags), 5), np.int64)
+        root_places(self.rows, self.size, tags, places)
+        self._places.update(zip(tags.tolist(), places.tolist(), strict=True))
 
     def _place(self, tag: int) -> list[int]:
         place = self._places.get(tag)

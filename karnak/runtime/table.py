@@ -15,6 +15,7 @@ from karnak.ir.expression import Expression
 from karnak.ir.profile import Rule
 from karnak.ir.selector import ElementKey
 from karnak.runtime.decision import Decision
+from karnak.runtime.expressions import Question
 from karnak.runtime.scan import vr_code
 from karnak.standard.dictionary import VRS
 
@@ -79,11 +80,13 @@ class Step:
         index: position of its rule.
         rule: its rule.
         expression: what is left of it after specialising.
+        question: the same, to be called.
     """
 
     index: int
     rule: Rule
     expression: Expression
+    question: Question
 
 
 @dataclass(frozen=True, slots=True)
