@@ -32,6 +32,8 @@ class Conditions:
         self._rules = rules
         self._numbers: dict[Expression, int] = {}
         self._first_rule: list[Rule] = []
+        # As the first rule that asks has them, with their places.
+        self.asked: list[Expression] = []
         self._guard_of_rule = [None if rule.guard is None else self._number(rule.guard, rule) for rule in rules]
         self._guards = len(self._numbers)
         for rule in rules:
@@ -48,6 +50,7 @@ class Conditions:
         if key not in self._numbers:
             self._numbers[key] = len(self._numbers)
             self._first_rule.append(rule)
+            self.asked.append(condition)
         return self._numbers[key]
 
     def __len__(self) -> int:

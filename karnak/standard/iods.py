@@ -137,6 +137,31 @@ def place(sop_class_uid: str | None, path: tuple[int, ...]) -> tuple[int | None,
     return (*found, int(path[-1:] == (_CONTENT,)))
 
 
+def attributes(sop_class_uid: str | None, path: tuple[int, ...] = ()) -> frozenset[int] | None:
+    """List the attributes that the IOD of a SOP Class has at one place, in any module.
+
+    Args:
+        sop_class_uid: SOP Class UID of the instance, or None.
+        path: tags of the sequences from the root; empty for the root.
+
+    Returns:
+        32-bit tags, those of repeating groups with XX as 00; None for a SOP Class that the tables don't have.
+
+    Source: PS3.3 Annexes A and C.
+    """
+    modules = _modules(sop_class_uid)
+    if modules is None:
+        return None
+    inside = _without_recursion(tuple(map(_as_listed, path)))
+    found: set[int] = set()
+    for module in modules:
+        here: int | None = module.tree
+        for tag in inside:
+            here = None if here is None else _tree(here).get(tag, (None, None))[1]
+        found |= set() if here is None else _tree(here).keys()
+    return frozenset(found)
+
+
 def has_attribute(sop_class_uid: str | None, tag: int) -> bool | None:
     """Tell whether the IOD of a SOP Class has an attribute at its root, in any module.
 

@@ -87,6 +87,24 @@ def test_an_attribute_with_a_type_is_one_that_the_iod_has(sop_class_uid: str, ta
     assert has_attribute(sop_class_uid, tag) == (attribute_type(sop_class_uid, (tag,)) is not None)
 
 
+@given(SOP_CLASSES, st.lists(TAGS, max_size=2), TAGS)
+def test_what_is_listed_has_a_type_and_what_has_a_type_is_listed(sop_class: str, above: list[int], tag: int) -> None:
+    listed = iods.attributes(sop_class, tuple(above))
+    assert listed is not None
+    for one in listed:
+        assert attribute_type(sop_class, (*above, one)) is not None
+    assert (tag in listed) == (attribute_type(sop_class, (*above, tag)) is not None)
+
+
+def test_attributes_of_items_and_of_unknown_sop_classes() -> None:
+    listed = iods.attributes(CT, path("ReferencedStudySequence"))
+    assert listed is not None
+    assert set(path("ReferencedSOPClassUID/ReferencedSOPInstanceUID")) <= listed
+    assert 0x60003000 in (iods.attributes(CT) or ())
+    assert iods.attributes(CT, path("PatientName")) == frozenset()
+    assert iods.attributes("1.2.3") is None
+
+
 @given(SOP_CLASSES)
 def test_every_composite_instance_has_its_identity(sop_class_uid: str) -> None:
     # Hanging protocols, palettes, templates and inventories have no patient; all have SOP Common but DICOMDIR.
