@@ -7,7 +7,7 @@ from karnak.runtime.decision import Decision, Verb
 from karnak.standard.confidentiality import Option
 from karnak.standard.safe_private import is_safe
 
-_DATE_AND_TIME_VRS = frozenset({"DA", "DT", "TM"})
+DATE_AND_TIME_VRS = frozenset({"DA", "DT", "TM"})
 
 
 @dataclass(slots=True)
@@ -32,7 +32,7 @@ class Deeds:
 
     def note(self, key: ElementKey, vr: str, decision: Decision) -> None:
         """Take note of a decision that was carried out on one element."""
-        if vr in _DATE_AND_TIME_VRS:
+        if vr in DATE_AND_TIME_VRS:
             self.dates_moved |= decision.verb in (Verb.SHIFT, Verb.TRUNCATE)
             self.dates_lost |= decision.verb in (Verb.REMOVE, Verb.EMPTY, Verb.DUMMY, Verb.REPLACE)
         if decision.verb is Verb.KEEP and is_private(key.tag):

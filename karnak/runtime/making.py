@@ -1,0 +1,280 @@
+"""Values that depend on the instance: made for the elements that a plan lists, in their order.
+
+What a project derives again and again is remembered; what is remembered is what would be made.
+"""
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from karnak.errors import KarnakError
+from karnak.ir.profile import DATE_VRS, AddElement, BasicProfile, Rule, Shift, ShiftByTag, ShiftRange
+from karnak.ir.selector import format_tag, is_private
+from karnak.runtime.amounts import MODIFIED_DATES, amount_of
+from karnak.runtime.decision import Decision, Verb
+from karnak.runtime.deeds import DATE_AND_TIME_VRS, Deeds
+from karnak.runtime.encoding import NUMBER_CODES, SPECIFIC_CHARACTER_SET
+from karnak.runtime.evaluate import CurrentElement
+from karnak.runtime.lower import Table
+from karnak.runtime.plan import EDIT, KEPT, OFFSET, REMOVED, REPLACED, SIZE, put_made, restore
+from karnak.runtime.rejection import Excluded, Rejected, named
+from karnak.runtime.repertoire import DEFAULT_REPERTOIRE, Repertoire, repertoire_of_value
+from karnak.runtime.scan import KIND, PARENT, SEQUENCE, TAG, vr_code
+from karnak.runtime.scanned import ScannedInstance
+from karnak.runtime.stamp import Stamp
+from karnak.runtime.table import Verdict
+from karnak.runtime.text import text_in
+from karnak.runtime.transform import carry_out
+from karnak.runtime.values import Surroundings, encode_value, zeros
+
+_MAX_REMEMBERED = 1 << 16
+_NEW_UIDS = frozenset({Verb.UID, Verb.DUMMY})
+# What a value that stays, and one that goes, are made into.
+KEEP = (b"", "")
+GONE = (b"", "gone")
+
+
+class Memory:
+    """What a project derives again and again: new UIDs, and dates of a patient; bounded."""
+
+    def __init__(self) -> None:
+        self.uids: dict[bytes, bytes] = {}
+        self.dates: dict[tuple[bytes, int, Table, str], tuple[bytes, bool, bool]] = {}
+        self.stamps: dict[tuple[object, ...], Stamp] = {}
+
+    def bound(self) -> None:
+        """Forget everything that has grown too large; it is derived again when it is needed."""
+        for remembered in (self.uids, self.dates, self.stamps):
+            if len(remembered) > _MAX_REMEMBERED:
+                remembered.clear()
+
+
+@dataclass(slots=True)
+class Maker:
+    """What values of one instance are made from, and what was done when they were.
+
+    Attributes:
+        root: the instance.
+        table: what the program does to it.
+        memory: what its project remembers.
+        around: what the values of its root dataset depend on.
+        sop_class_uid: its SOP Class, or None.
+        deeds: what was done.
+        asked_for: what `Add(...)` asked for.
+        plain: one repertoire holds in the whole instance, and its SpecificCharacterSet stays.
+    """
+
+    root: ScannedInstance
+    table: Table
+    memory: Memory
+    around: Surroundings
+    sop_class_uid: str | None
+    deeds: Deeds = field(default_factory=Deeds)
+    asked_for: list[tuple[Rule, AddElement]] = field(default_factory=list)
+    plain: bool = True
+
+    def make(self, calls: int) -> bytes:
+        """Make the values of the listed elements; give them joined.
+
+        Args:
+            calls: how many are listed in the workspace.
+
+        Raises:
+            Excluded: an expression asks for it.
+            Rejected: a value cannot be made.
+        """
+        pieces: list[bytes] = []
+        edits: list[tuple[int, int, int, int, int]] = []
+        offset = 0
+        verdicts, data = self.table.cells.verdicts, self.root.data
+        for row, cell, begin, end, parent in self.root.space.calls[:calls].tolist():
+            verdict = verdicts[cell]
+            raw = bytes(data[begin:end])
+            made = self.remembered(verdict, cell, raw)
+            if made is None:
+                made = self.value(verdict, cell, row, raw, parent)
+            if made is KEEP:
+                continue
+            value, vr = made
+            if made is GONE:
+                edits.append((row, REMOVED, 0, 0, 0))
+                continue
+            edits.append((row, REPLACED, vr_code(vr), offset, len(value)))
+            pieces.append(value)
+            offset += len(value)
+        if edits:
+            put_made(self.root.rows, np.array(edits, np.int64))
+        return b"".join(pieces)
+
+    def remembered(self, verdict: Verdict, cell: int, raw: bytes) -> tuple[bytes, str] | None:
+        """A value that was made before, or needs no making; None for one that is to be made."""
+        vr, decision = verdict.vr, verdict.decision
+        if verdict.steps or decision is None:
+            return None
+        if vr == "UI":
+            uid = self.memory.uids.get(raw) if decision.verb in _NEW_UIDS else None
+            return None if uid is None else (uid, "UI")
+        if vr in NUMBER_CODES:
+            return (zeros(vr, len(raw)), vr) if decision.verb is Verb.DUMMY else None
+        if vr not in DATE_VRS or not self.plain:
+            return None
+        known = self.memory.dates.get((raw, cell, self.table, self.around.patient_id))
+        if known is None:
+            return None
+        value, moved, lost = known
+        self.deeds.dates_moved |= moved
+        self.deeds.dates_lost |= lost
+        return value, vr
+
+    def value(self, verdict: Verdict, cell: int, row: int, raw: bytes, parent: int) -> tuple[bytes, str]:
+        """Make one value: (bytes, VR), KEEP or GONE."""
+        try:
+            around = self.around if self.plain else self.around_of(row, parent)
+            decision = self.decide(verdict, row, raw, around)
+            if decision is None:
+                return KEEP
+            match decision.verb:
+                case Verb.KEEP:
+                    self.note(verdict, decision)
+                    return KEEP
+                case Verb.REMOVE:
+                    self.note(verdict, decision)
+                    return GONE
+                case Verb.EMPTY:
+                    self.note(verdict, decision)
+                    return b"", verdict.vr
+                case Verb.REPLACE if decision.text:
+                    tag, vr = verdict.key.tag, verdict.vr
+                    new = encode_value(tag, vr, decision.text, around.encoding, around.output_repertoire)
+                    self.note(verdict, decision)
+                    return new.value or b"", vr
+            return self.carry_out(decision, verdict, cell, row, raw, around)
+        except (Excluded, Rejected):
+            raise
+        except KarnakError as error:
+            tag = format_tag(verdict.key.tag)
+            raise Rejected(f"{self.place(parent)}{tag}: {error}") from None
+
+    def note(self, verdict: Verdict, decision: Decision) -> None:
+        """Take note of what was done to an element, where it is of a kind that the attributes of the output tell of."""
+        if verdict.vr in DATE_AND_TIME_VRS or is_private(verdict.key.tag):
+            self.deeds.note(verdict.key, verdict.vr, decision)
+
+    def decide(self, verdict: Verdict, row: int, raw: bytes, around: Surroundings) -> Decision | None:
+        """The decision for one element, with what depends on the instance put in."""
+        if verdict.steps:
+            current = CurrentElement(
+                verdict.key.tag, verdict.vr, lambda: text_in(raw, verdict.vr, around.encoding, around.repertoire)
+            )
+            for step in verdict.steps:
+                answer = step.question(self.root, current)
+                if not isinstance(answer, Decision):
+                    continue
+                if answer.verb is Verb.ADD:
+                    self.asked_for.append((step.rule, AddElement(answer.tag, answer.vr, answer.text or "")))
+                    continue
+                if answer.verb is Verb.EXCLUDE:
+                    raise Excluded(f"{named(step.rule)} excludes this instance")
+                restore(self.root.rows, row)
+                return answer
+        decision = verdict.decision
+        if decision is None or decision.rule is None:
+            return decision
+        if decision.verb is Verb.EXCLUDE:
+            raise Excluded(f"{named(decision.rule)} excludes this instance")
+        if decision.verb is Verb.SHIFT and decision.amount is None:
+            effect = decision.rule.effect
+            if isinstance(effect, BasicProfile):
+                effect = MODIFIED_DATES
+            assert isinstance(effect, Shift | ShiftRange | ShiftByTag)
+            return replace(decision, amount=amount_of(effect, self.root, around))
+        return decision
+
+    def carry_out(
+        self, decision: Decision, verdict: Verdict, cell: int, row: int, raw: bytes, around: Surroundings
+    ) -> tuple[bytes, str]:
+        """Make of a value what was decided."""
+        element = self.root.leaf(row)
+        path = (*verdict.context.path, verdict.key)
+        done, made = carry_out(decision, element, self.sop_class_uid, path, verdict.vr, around)
+        self.note(verdict, done)
+        if made is None:
+            return GONE
+        if made is element:
+            return KEEP
+        value, vr = made.value or b"", made.VR or "UN"
+        if verdict.vr == "UI":
+            if done.verb in _NEW_UIDS:
+                self.memory.uids[raw] = value
+        elif vr == verdict.vr and vr in DATE_VRS and not verdict.steps and self.plain and _lasts(decision):
+            alone = Deeds()
+            alone.note(verdict.key, vr, done)
+            key = (raw, cell, self.table, self.around.patient_id)
+            self.memory.dates[key] = (value, alone.dates_moved, alone.dates_lost)
+        return value, vr
+
+    # --- character repertoires ----------------------------------------------------------
+
+    def around_of(self, row: int, parent: int) -> Surroundings:
+        """What the values of a row's dataset depend on."""
+        inside = self.root.encoding if parent < 0 else self.around.encoding
+        return replace(
+            self.around,
+            encoding=inside,
+            repertoire=self.repertoire(parent),
+            output_repertoire=self.output_repertoire(parent, int(self.root.rows[row, TAG])),
+        )
+
+    def begins_early(self) -> bool:
+        """Tell whether elements come before SpecificCharacterSet: what is written there can't know of it."""
+        row = self.root.row(SPECIFIC_CHARACTER_SET)
+        return row > 1 or (row == 1 and bool(self.root.rows[0, TAG] & 0xFFFF))
+
+    def charset_row(self, parent: int) -> int:
+        """The row of SpecificCharacterSet in the dataset of an item, -1 for none."""
+        rows = self.root.rows[: self.root.size]
+        found = np.nonzero((rows[:, TAG] == SPECIFIC_CHARACTER_SET) & (rows[:, PARENT] == parent))[0]
+        usable = len(found) > 0 and not rows[found[0], KIND] & SEQUENCE
+        return int(found[0]) if usable else -1
+
+    def around_item(self, parent: int) -> int:
+        """The item, or -1 for the root, around the sequence that holds an item."""
+        return int(self.root.rows[self.root.rows[parent, PARENT], PARENT])
+
+    def repertoire(self, parent: int) -> Repertoire:
+        """The repertoire of the original dataset."""
+        row = self.charset_row(parent)
+        if row >= 0:
+            return repertoire_of_value(self.root.value(row))
+        return DEFAULT_REPERTOIRE if parent < 0 else self.repertoire(self.around_item(parent))
+
+    def output_repertoire(self, parent: int, before: int) -> Repertoire:
+        """The repertoire of what is written of a dataset, as far as elements before a tag say."""
+        row = self.charset_row(parent) if before > SPECIFIC_CHARACTER_SET else -1
+        edit = REMOVED if row < 0 else self.root.rows[row, EDIT]
+        if edit == KEPT:
+            return repertoire_of_value(self.root.value(row))
+        if edit == REPLACED:
+            start = int(self.root.rows[row, OFFSET])
+            return repertoire_of_value(
+                bytes(self.table.cells.constants[start : start + int(self.root.rows[row, SIZE])])
+            )
+        if parent < 0:
+            return DEFAULT_REPERTOIRE
+        sequence = int(self.root.rows[parent, PARENT])
+        return self.output_repertoire(self.around_item(parent), int(self.root.rows[sequence, TAG]))
+
+    def place(self, parent: int) -> str:
+        """The way to an item as people read it: "(0008,1140)[0]/"."""
+        if parent < 0:
+            return ""
+        sequence = int(self.root.rows[parent, PARENT])
+        before = self.root.rows[sequence + 1 : parent, PARENT]
+        number = int(np.count_nonzero(before == sequence))
+        return f"{self.place(self.around_item(parent))}{format_tag(int(self.root.rows[sequence, TAG]))}[{number}]/"
+
+
+def _lasts(decision: Decision) -> bool:
+    """Tell whether a value depends on nothing of the instance but the patient and the value itself."""
+    rule = decision.rule
+    return rule is None or not isinstance(rule.effect, ShiftByTag)
