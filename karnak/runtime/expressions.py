@@ -18,6 +18,7 @@ from karnak.ir.expression import (
     Elvis,
     Expression,
     Index,
+    Kind,
     Literal,
     MethodCall,
     Unary,
@@ -135,6 +136,12 @@ def _binary(node: Binary) -> Question:
             return lambda root, current: bool(left(root, current) and right(root, current))
         case BinaryOperator.OR:
             return lambda root, current: bool(left(root, current) or right(root, current))
+        case BinaryOperator.EQUAL | BinaryOperator.NOT_EQUAL if node.right.type.kind is Kind.NULL:
+            wanted = node.operator is BinaryOperator.EQUAL
+            return lambda root, current: (left(root, current) is None and right(root, current) is None) is wanted
+        case BinaryOperator.ADD if node.type.kind is Kind.STR:
+            text = strings.as_text
+            return lambda root, current: text(left(root, current)) + text(right(root, current))
         case _:
             return lambda root, current: operators.binary(node, left(root, current), right(root, current))
 

@@ -144,16 +144,19 @@ class Maker:
                     self.note(verdict, decision)
                     return b"", verdict.vr
                 case Verb.REPLACE if decision.text:
-                    tag, vr = verdict.key.tag, verdict.vr
-                    new = encode_value(tag, vr, decision.text, around.encoding, around.output_repertoire)
                     self.note(verdict, decision)
-                    return new.value or b"", vr
+                    return self.replaced(verdict, decision.text, around), verdict.vr
             return self.carry_out(decision, verdict, cell, row, raw, around)
         except (Excluded, Rejected):
             raise
         except KarnakError as error:
             tag = format_tag(verdict.key.tag)
             raise Rejected(f"{self.place(parent)}{tag}: {error}") from None
+
+    def replaced(self, verdict: Verdict, text: str, around: Surroundings) -> bytes:
+        """The value that new text is written as."""
+        new = encode_value(verdict.key.tag, verdict.vr, text, around.encoding, around.output_repertoire)
+        return new.value or b""
 
     def note(self, verdict: Verdict, decision: Decision) -> None:
         """Take note of what was done to an element, where it is of a kind that the attributes of the output tell of."""
