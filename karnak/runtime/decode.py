@@ -22,7 +22,7 @@ from karnak.runtime.encoding import (
     leaf,
     sequence,
 )
-from karnak.runtime.refusal import MAX_DEPTH, Refusal, refused
+from karnak.runtime.refusal import MAX_DEPTH, NestedTooDeep, Refusal, refused
 from karnak.standard.dictionary import VRS
 
 
@@ -44,12 +44,14 @@ def decode_dataset(data: bytes, encoding: Encoding) -> RawDataset:
 class _Reader:
     """A position in a buffer; every read is checked against the end of what encloses it."""
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, base: int = 0) -> None:
         self.data = data
         self.position = 0
+        # Offset of the buffer in the dataset, for what is refused.
+        self.base = base
 
     def refuse(self, cause: Refusal, first: int = 0, second: int = 0) -> UnreadableInstance:
-        return refused(cause, self.position, first, second)
+        return refused(cause, self.base + self.position, first, second)
 
     def take(self, count: int, end: int) -> bytes:
         start, stop = self.position, self.position + count
@@ -105,7 +107,7 @@ class _Reader:
             dataset.put(leaf(tag, vr, self.fragments(encoding, end), undefined_length=True))
         else:
             value = self.take(length, end)
-            hidden = _hidden_items(value, depth) if vr == "UN" else None
+            hidden = _hidden_items(value, depth, self.base + self.position - length) if vr == "UN" else None
             dataset.put(leaf(tag, vr, value) if hidden is None else sequence(tag, hidden))
 
     def header(self, tag: int, encoding: Encoding, end: int) -> tuple[str, int]:
@@ -157,11 +159,17 @@ class _Reader:
             self.take(size, end)
 
 
-def _hidden_items(value: bytes, depth: int) -> ItemSequence | None:
-    """Read a sequence out of an unknown value, or None where the value is something else."""
+def _hidden_items(value: bytes, depth: int, base: int) -> ItemSequence | None:
+    """Read a sequence out of an unknown value, or None where the value is something else.
+
+    Raises:
+        NestedTooDeep: it is a sequence, and one whose depths no rule could reach.
+    """
     if value[:4] != b"\xfe\xff\x00\xe0":
         return None
     try:
-        return _Reader(value).items(IMPLICIT, len(value), len(value), depth, "UN")
+        return _Reader(value, base).items(IMPLICIT, len(value), len(value), depth, "UN")
+    except NestedTooDeep:
+        raise
     except UnreadableInstance:
         return None

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Literal
 
 from karnak.errors import KarnakError
+from karnak.ir.profile import CleanPixelData, CleanRecognizableVisualFeatures, ReplaceFromService
 from karnak.ir.selector import format_tag
 from karnak.runtime.always_set import always_set
 from karnak.runtime.encoding import DEFLATED
@@ -35,7 +36,11 @@ from karnak.runtime.rejection import (
     Excluded,
     FallBack,
     Rejected,
+    named,
 )
+
+# What the language has and the engine does not run yet.
+_WAITING = (ReplaceFromService, CleanPixelData, CleanRecognizableVisualFeatures)
 
 Mode = Literal["deid", "morph"]
 Engine = Literal["tables", "reference"]
@@ -80,6 +85,7 @@ def deidentify(
             read = read_instance if engine == "tables" else decode_instance
             instance, shared = read(data, transfer_syntax_uid), False
         sop_class_uid = instance.sop_class_uid
+        _refuse_waiting(program)
         if engine == "tables":
             try:
                 return _by_table(instance, program, project, pseudonym, mode, now, shared)
@@ -94,6 +100,13 @@ def deidentify(
     except Exception as error:
         # The text of a foreign exception may hold a value; its type does not.
         return Outcome.rejected(f"an internal error of type {type(error).__name__}", sop_class_uid)
+
+
+def _refuse_waiting(program: Program) -> None:
+    """Reject what a profile asks for and no part of this build can do; a rule is never skipped."""
+    for rule in program.profile.rules:
+        if isinstance(rule.effect, _WAITING):
+            raise Rejected(f"{named(rule)} needs {rule.codename}, which this build cannot run")
 
 
 def _by_table(

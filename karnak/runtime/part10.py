@@ -29,6 +29,7 @@ from karnak.runtime.encoding import (
     stored,
     stored_leaf,
 )
+from karnak.runtime.refusal import element_name
 from karnak.runtime.repertoire import DEFAULT_REPERTOIRE, Repertoire, repertoire_of_value
 from karnak.runtime.text import count_of, text_of
 from karnak.version import VERSION
@@ -232,7 +233,7 @@ def _refuse_foreign(tags: Iterable[int]) -> None:
     """Refuse a dataset with elements of a command or of file meta information: they would be passed on as they are."""
     for tag in tags:
         if tag >> 16 in (0, 2):
-            raise UnreadableInstance(f"{format_tag(tag)} does not belong into a dataset")
+            raise UnreadableInstance(f"{element_name(tag)} of group {tag >> 16:04X} does not belong into a dataset")
 
 
 def split_part10(data: bytes) -> tuple[str, bytes]:
@@ -344,8 +345,8 @@ def _split(data: memoryview) -> tuple[dict[int, bytes], int]:
             length = _LENGTH.unpack_from(data, position + 8)[0] if start <= size else size
         after = start + length
         if after > size:
-            tag = format_tag(group << 16 | element)
-            raise UnreadableInstance(f"{tag} of the file meta information runs over the end at offset {position}")
+            name = element_name(group << 16 | element)
+            raise UnreadableInstance(f"{name} of the file meta information runs over the end at offset {position}")
         if element in _META_READ:
             meta[group << 16 | element] = bytes(data[start:after])
         position = after

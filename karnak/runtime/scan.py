@@ -354,7 +354,10 @@ def _scan(
                     else:
                         at = after
                     continue
-        # Something is wrong. Inside an unknown value that was tried as items, it is a value and no more.
+        # Something is wrong. Inside an unknown value that was tried as items, it is a value and no more; but
+        # nothing hides in depths that no rule could reach.
+        if cause == TOO_DEEP:
+            return cause, offset - start, first, second, n
         while top > 0 and not (f_sequence[top] and f_trial[top]):
             top -= 1
         if top == 0:
