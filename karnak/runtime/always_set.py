@@ -100,7 +100,10 @@ def _longitudinal(deeds: Deeds) -> str:
     """LongitudinalTemporalInformationModified (0028,0303), PS3.3 C.7.6.1."""
     if deeds.dates_moved:
         return "MODIFIED"
-    return "REMOVED" if deeds.dates_lost else "UNMODIFIED"
+    if Option.RETAIN_FULL_DATES in deeds.options:
+        return "UNMODIFIED"
+    # The basic profile leaves no date that could be relied on, also where there was none to remove.
+    return "REMOVED" if deeds.dates_lost or deeds.basic else "UNMODIFIED"
 
 
 def _codes(deeds: Deeds) -> list[str]:
