@@ -235,7 +235,9 @@ def test_a_call_that_no_node_answers_to_is_an_internal_error(start: Start) -> No
 def test_instances_of_many_threads_do_not_mix(start: Start) -> None:
     together, alone = (Shelf(), Shelf()), Shelf()
     running = start(deidentified("one", together[0]), deidentified("two", together[1]))
-    data_sets = [instance(SOPInstanceUID=f"1.2.3.{i}", PatientID=f"P{i % 7}", PatientComments="x" * i) for i in range(200)]
+    data_sets = [
+        instance(SOPInstanceUID=f"1.2.3.{i}", PatientID=f"P{i % 7}", PatientComments="x" * i) for i in range(200)
+    ]
 
     def take(which: int) -> StoreStatus:
         return running.take(data_sets[which], sop_instance=f"1.2.3.{which}").status
