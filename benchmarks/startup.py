@@ -6,8 +6,10 @@ Claim: `karnak --version` and `karnak --help` answer in under 150 ms, and what t
 
 import subprocess
 import sys
-import time
-from statistics import median
+from functools import partial
+
+from benchmarks.setting import Setting, in_turn, seconds
+from benchmarks.tables import Table, rounded
 
 RUNS = 15
 
@@ -37,28 +39,17 @@ CASES = {
 }
 
 
-def seconds(command: list[str]) -> float:
-    """Run a command once and return how long it took, in seconds."""
-    start = time.perf_counter()
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    return time.perf_counter() - start
+def measure(setting: Setting) -> list[Table]:
+    """Measure every case, as whole processes."""
+    if setting.quick:
+        cases = dict(list(CASES.items())[:2])
+    else:
+        cases = CASES
+    middle = in_turn({name: partial(_seconds, command) for name, command in cases.items()}, setting.rounds(RUNS))
+    python = middle["python -c pass"]
+    rows = [(name, rounded(took * 1e3), rounded((took - python) * 1e3)) for name, took in middle.items()]
+    return [Table("From the start of a process to its end, median", ("", "ms", "ms above Python"), rows)]
 
 
-def main() -> None:
-    """Measure every case and print a table."""
-    times: dict[str, list[float]] = {name: [] for name in CASES}
-    for command in CASES.values():
-        seconds(command)
-    # In turn, so that a busy moment of the machine falls on all of them.
-    for _ in range(RUNS):
-        for name, command in CASES.items():
-            times[name].append(seconds(command))
-    middle = {name: median(taken) for name, taken in times.items()}
-    python, pydicom = middle["python -c pass"], middle["import pydicom"]
-    print(f"{'':28}{'median':>10}{'above Python':>15}{'of pydicom':>12}")
-    for name, taken in middle.items():
-        print(f"{name:28}{taken * 1e3:7.0f} ms{(taken - python) * 1e3:12.0f} ms{taken / pydicom:11.2f}x")
-
-
-if __name__ == "__main__":
-    main()
+def _seconds(command: list[str], _number: int) -> list[float]:
+    return [seconds(lambda: subprocess.run(command, check=True, stdout=subprocess.DEVNULL))]
