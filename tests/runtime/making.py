@@ -1,6 +1,7 @@
 """What the tests of the engine share: profiles and instances in a few words, and outputs seen by another reader."""
 
 import re
+import warnings
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from io import BytesIO
@@ -29,7 +30,7 @@ from karnak.runtime.keys import Project
 from karnak.runtime.outcome import Outcome, Status
 from karnak.runtime.program import Program
 from karnak.standard.confidentiality import Option
-from karnak.testing.specimen import EXPLICIT, Element, Leaf, Specimen, leaf, part10, tag_of
+from karnak.testing.specimen import EXPLICIT, Element, Leaf, Specimen, leaf, padded, part10, tag_of
 
 PROJECT = Project("TRIAL-1", bytes.fromhex("0123456789abcdef0123456789abcdef"))
 NOW = datetime(2026, 3, 4, 5, 6, 7, 89, tzinfo=UTC)
@@ -159,7 +160,10 @@ def output(outcome: Outcome) -> FileDataset:
     """The output as pydicom reads it."""
     assert outcome.status is Status.FORWARDED, outcome.reason
     assert outcome.data is not None
-    return dcmread(BytesIO(outcome.data))
+    with warnings.catch_warnings():
+        # That pydicom does not know a character set is not for these tests to say.
+        warnings.filterwarnings("ignore", message="Unknown encoding")
+        return dcmread(BytesIO(outcome.data))
 
 
 def after(made: Specimen, *rules: Rule) -> FileDataset:
@@ -177,9 +181,7 @@ def raw(dataset: Dataset, tag: int | str) -> bytes | None:
     number = tag if isinstance(tag, int) else tag_of(tag)
     if number not in dataset:
         return None
-    element = _stored(dataset, number)
-    assert isinstance(element, RawDataElement)
-    return element.value or b""
+    return _bytes(_stored(dataset, number))
 
 
 def leaves(dataset: Dataset, place: str = "") -> dict[str, bytes]:
@@ -188,8 +190,8 @@ def leaves(dataset: Dataset, place: str = "") -> dict[str, bytes]:
     for tag in sorted(dataset.keys()):
         element = _stored(dataset, tag)
         shown = f"{place}{int(tag):08X}"
-        if isinstance(element, RawDataElement) and not _is_sequence(element):
-            found[shown] = element.value or b""
+        if not _is_sequence(element):
+            found[shown] = _bytes(element)
             continue
         for number, item in enumerate(dataset[tag].value):
             found |= leaves(item, f"{shown}[{number}]/")
@@ -200,7 +202,16 @@ def _stored(dataset: Dataset, tag: int) -> DataElement | RawDataElement:
     return cast("DataElement | RawDataElement", dataset.get_item(tag, keep_deferred=True))
 
 
-def _is_sequence(element: RawDataElement) -> bool:
+def _bytes(element: DataElement | RawDataElement) -> bytes:
+    if isinstance(element, RawDataElement):
+        return element.value or b""
+    # Of leaves, pydicom decodes SpecificCharacterSet alone when it reads.
+    assert element.tag == 0x00080005
+    value = element.value
+    return padded("CS", (value if isinstance(value, str) else "\\".join(value)).encode("ascii"))
+
+
+def _is_sequence(element: DataElement | RawDataElement) -> bool:
     if element.VR is not None:
         return element.VR == "SQ"
     try:
