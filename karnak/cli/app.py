@@ -19,6 +19,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "deid": ("karnak.cli.deid:deid", "De-identify files and folders with a profile."),
     "lint": ("karnak.cli.lint:lint", "Check profiles and show what is wrong with them."),
     "serve": ("karnak.cli.serve:serve", "Receive, de-identify and forward instances."),
+    "show": ("karnak.cli.show:show", "Show what a profile decides, attribute by attribute."),
     "tags": ("karnak.cli.tags:tags", "Find attributes, and what the basic profile does to them."),
 }
 

@@ -6,7 +6,6 @@ karnak.cli.deid_screen.
 
 import os
 import signal
-import sys
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +19,6 @@ from karnak.standard.confidentiality import DEFAULT_EDITION, EDITIONS
 
 if TYPE_CHECKING:
     from karnak.gateway.pseudonyms import PseudonymSource
-    from karnak.runtime.program import Program
 
 SECRET_VARIABLE = "KARNAK_SECRET"
 EXIT_REJECTED = 1
@@ -99,6 +97,7 @@ def deid(
     Outputs are named by their new UIDs: STUDY/SERIES/INSTANCE.dcm. Files that are not DICOM are
     counted and named. Exit code 0: all well, 1: something was rejected, 2: usage or profile errors.
     """
+    from karnak.cli.profiles import compiled
     from karnak.gateway.batch import Work, processors, run
     from karnak.gateway.placing import output_at
     from karnak.gateway.report import Report
@@ -114,7 +113,7 @@ def deid(
     if report is not None and not report.parent.is_dir():
         raise click.UsageError(f"There is no folder {report.parent} for the report.")
     named = Project(project, _secret(secret, secret_file))
-    program = _compiled(profile, edition)
+    program = compiled(profile, edition)
     pseudonyms = _pseudonyms(
         mode, program.profile.default_issuer, pseudonym, pseudonym_csv, pseudonym_tag, pseudonym_generated,
         delimiter, position,
@@ -194,22 +193,6 @@ def _secret(given: str | None, file: Path | None) -> bytes:
         click.echo("warning: --secret is seen in the list of processes and kept by the shell; "
                    f"--secret-file and {SECRET_VARIABLE} are not", err=True)  # fmt: skip
     return parse_secret(given if given is not None else variable or "")
-
-
-def _compiled(path: Path, edition: str) -> "Program":
-    """Compile the profile, or show what is wrong with it and end."""
-    from karnak.dsl.compile import compile_profile
-    from karnak.dsl.diagnostics import ProfileError
-    from karnak.dsl.render.text import render_text
-    from karnak.dsl.source import open_source
-
-    try:
-        return compile_profile(path, edition=edition)
-    except ProfileError as error:
-        source, _ = open_source(path)
-        for diagnostic in error.diagnostics:
-            click.echo(render_text(diagnostic, source, color=sys.stderr.isatty()), err=True)
-        raise SystemExit(EXIT_USAGE) from None
 
 
 def _pseudonyms(

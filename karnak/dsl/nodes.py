@@ -54,6 +54,12 @@ class Source:
         line, last = bisect_right(self._starts, start), bisect_right(self._starts, end)
         return Span(self.name, line, start - self._starts[line - 1] + 1, last, end - self._starts[last - 1] + 1)
 
+    def at(self, span: Span) -> str:
+        """Give the text of a span of this source, on one line."""
+        start = self._starts[span.line - 1] + span.column - 1
+        end = self._starts[span.end_line - 1] + span.end_column - 1
+        return " ".join(self.text[start:end].split())
+
 
 class PlacedText(Protocol):
     """A text that knows where its characters stand."""
