@@ -10,6 +10,7 @@ from functools import cache
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
+from karnak.standard import dictionary
 from karnak.testing.character_sets import ALL, DEFAULT, CharacterSet
 from karnak.testing.specimen import (
     BIG_ENDIAN,
@@ -30,7 +31,7 @@ from karnak.testing.specimen import (
     part10,
     tag_of,
 )
-from karnak.testing.values import REGISTERED_UIDS, UIDS, values
+from karnak.testing.values import REGISTERED_UIDS, UIDS, one_in, values
 
 # What elements are made from: attributes of every VR, of every action of PS3.15 table E.1-1, in and out of IODs.
 LEAVES = tuple(
@@ -64,7 +65,7 @@ UNKNOWN_TAGS = (0x0008FFF1, 0x7776AB01)
 PRIVATE_GROUPS = (0x0009, 0x0019, 0x0043)
 CREATORS = ("ACME 1.0", "SIEMENS MR HEADER", "GEMS_PARM_01")
 PRIVATE_LOW_BYTES = (0x01, 0x0C, 0x27, 0x6F)
-PRIVATE_VRS = ("LO", "DA", "UI", "UN", "OB", "DS", "SQ")
+PRIVATE_VRS = ("LO", "DA", "UI", "UN", "SQ", *sorted(dictionary.VRS))
 SOP_CLASSES = (
     "1.2.840.10008.5.1.4.1.1.2",
     "1.2.840.10008.5.1.4.1.1.7",
@@ -95,7 +96,7 @@ def _leaf(tag: int, vr: str, as_unknown: bool, value: bytes) -> list[Element]:
 @cache
 def _leaves_of(name: str, character_set: CharacterSet) -> SearchStrategy[list[Element]]:
     model = leaf(name)
-    unknown = st.integers(0, 11).map(lambda number: number == 11)
+    unknown = one_in(12)
     return st.builds(_leaf, st.just(model.tag), st.just(model.vr), unknown, values(model.vr, character_set))
 
 
@@ -124,7 +125,7 @@ def sequences(depth: int, character_set: CharacterSet = DEFAULT) -> SearchStrate
         character_set: of the dataset around; an item may have another one.
     """
     tags = st.sampled_from(SEQUENCES).map(tag_of)
-    unknown = st.integers(0, 5).map(lambda number: number == 5)
+    unknown = one_in(6)
     return st.builds(_sequence, tags, _items(depth, character_set), st.booleans(), unknown)
 
 

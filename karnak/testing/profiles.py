@@ -44,6 +44,7 @@ from karnak.standard.confidentiality import Option
 from karnak.testing.expressions import conditions, decisions, legal_values
 from karnak.testing.instances import CREATORS, LEAVES, PRIVATE_GROUPS, PRIVATE_LOW_BYTES, REPEATING, SEQUENCES
 from karnak.testing.specimen import tag_of
+from karnak.testing.values import one_in
 
 _CODENAMES = {
     Apply: "action.on.specific.tags",
@@ -173,7 +174,7 @@ def applications(actions: frozenset[Action] = frozenset(Action)) -> SearchStrate
         actions: to choose from.
     """
     effects = st.sampled_from(sorted(actions)).map(Apply)
-    private = st.integers(0, 5).map(lambda number: number == 5)
+    private = one_in(6)
     return st.builds(_rule, effects, selectors(all_if_empty=True), _names, _lines, private)
 
 

@@ -25,6 +25,12 @@ _SINGLE = frozenset({"LT", "ST", "UR", "UT"})
 
 
 @cache
+def one_in(number: int) -> SearchStrategy[bool]:
+    """True about once in `number` times; shrinks to False."""
+    return st.sampled_from([False] * (number - 1) + [True])
+
+
+@cache
 def dates() -> SearchStrategy[str]:
     """DA values, among them the form of ACR-NEMA and what is no date."""
     regular = st.dates().map(lambda day: f"{day.year:04d}{day.month:02d}{day.day:02d}")
@@ -128,5 +134,5 @@ def values(vr: str, character_set: CharacterSet = DEFAULT) -> SearchStrategy[byt
     one = _one_value(vr, character_set)
     most = 1 if vr in _SINGLE else 3
     several = st.one_of(st.lists(one, min_size=1, max_size=1), st.lists(st.one_of(one, st.just(b"")), max_size=most))
-    seldom = st.integers(0, 15).map(lambda number: number == 15)
+    seldom = one_in(16)
     return st.builds(_padded, st.just(vr), several, st.sampled_from([0, 0, 0, 1, 2]), seldom)
