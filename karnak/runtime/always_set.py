@@ -26,6 +26,7 @@ DEIDENTIFICATION_METHOD_CODE_SEQUENCE = 0x00120064
 # ClinicalTrialSubjectReadingID, ...ProtocolEthicsCommitteeName, ...ProtocolEthicsCommitteeApprovalNumber.
 _REMOVED = (0x00120042, 0x00120081, 0x00120082)
 _MAX_LO = 64
+_METHOD = 0x00120063
 _BASIC_PROFILE = "113100"
 
 
@@ -80,7 +81,7 @@ def always_set(
     try:
         for tag, (vr, text) in texts.items():
             elements[tag] = encode_text(tag, vr, text, repertoire)
-        elements[0x00120063] = encode_text(0x00120063, "LO", "\\".join(filter(None, method)), repertoire)
+        elements[_METHOD] = _method(method, repertoire)
     except (TextError, ValueRefused) as error:
         raise Rejected(f"the attributes that de-identification sets cannot be written: {error}") from None
     codes = _codes(deeds)
@@ -88,6 +89,19 @@ def always_set(
         return elements, (*_REMOVED, DEIDENTIFICATION_METHOD_CODE_SEQUENCE)
     elements[DEIDENTIFICATION_METHOD_CODE_SEQUENCE] = _method_codes(codes, encoding)
     return elements, _REMOVED
+
+
+def _method(parts: tuple[str, ...], repertoire: Repertoire) -> RawDataElement:
+    """DeidentificationMethod (0012,0063): product, profile, digest.
+
+    The digest fills the 64 characters of an LO. A space that pads the element would make it 65 for readers that count
+    it, so it stands behind the product, where nobody does.
+    """
+    product, *others = filter(None, parts)
+    element = encode_text(_METHOD, "LO", "\\".join((product, *others)), repertoire)
+    if (element.value or b"").endswith(b" "):
+        element = encode_text(_METHOD, "LO", "\\".join((product + " ", *others)), repertoire)
+    return element
 
 
 def _check(text: str, what: str) -> None:

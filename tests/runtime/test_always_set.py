@@ -1,15 +1,18 @@
 """What de-identification always sets, what it claims, and that tag morphing does neither (section 6)."""
 
 from datetime import UTC, datetime, timedelta, timezone
+from io import BytesIO
 
+import pydicom
 import pytest
 from pydicom import FileDataset
 
 from karnak.ir.expression import BOOL, Literal
-from karnak.ir.profile import AddElement, DatePart, Effect, Rule, Shift, TruncateDate
-from karnak.runtime.deidentify import Mode
+from karnak.ir.profile import AddElement, DatePart, Effect, Profile, Rule, Shift, TruncateDate
+from karnak.runtime.deidentify import Mode, deidentify
 from karnak.runtime.keys import Project
 from karnak.runtime.outcome import Outcome
+from karnak.runtime.program import Program
 from karnak.standard.confidentiality import Option
 from karnak.testing.specimen import BIG_ENDIAN, IMPLICIT, Leaf, Specimen, leaf, part10, sequence, tag_of
 from karnak.version import VERSION
@@ -327,3 +330,18 @@ def test_both_modes_are_deterministic() -> None:
     one, other = leaves(output(outcomes[0])), leaves(output(later))
     assert {k: v for k, v in one.items() if k not in ignored} == {k: v for k, v in other.items() if k not in ignored}
     assert NOW.year == 2026
+
+
+# --- DeidentificationMethod -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["Research", "Researches"[:-1]])
+def test_the_digest_in_the_method_is_whole_and_never_padded(name: str) -> None:
+    chosen = Program(Profile(name, "1", "", "", (basic(),)))
+    made = deidentify(part10(specimen()), chosen, PROJECT, pseudonym="P", now=NOW)
+    assert made.data is not None
+    value = raw(pydicom.dcmread(BytesIO(made.data)), "DeidentificationMethod")
+    assert value is not None
+    product, profile, digest = value.split(b"\\")
+    assert product.rstrip(b" ").startswith(b"Karnak ")
+    assert (profile, digest) == (f"{name} 1".encode(), chosen.digest.encode())
