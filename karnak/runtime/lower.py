@@ -101,10 +101,10 @@ class Table:
         )
         number = self._context_numbers.get(key)
         if number is None:
+            if len(self.contexts) + 1 >= MAX_CONTEXTS:
+                raise TableFull
             self.contexts.append(context)
             number = self._context_numbers[key] = len(self.contexts)
-            if number >= MAX_CONTEXTS:
-                raise TableFull
         return number
 
     def fill(self, context_number: int, key: ElementKey, creator_number: int, vr: str, *, creator: bool) -> int:
@@ -123,14 +123,17 @@ class Table:
         Raises:
             TableFull: the table has no room for it.
         """
+        cell = cell_key(context_number, creator_number, VR_NUMBERS[vr], key.tag)
+        number = self.cells.number(cell)
+        if number >= 0:
+            return number
         if self.cells.count >= MAX_CELLS:
             raise TableFull
         context = self.contexts[context_number - 1]
         verdict = self.verdict(context, key, vr)
         op, constant, flags = self.op(verdict, creator=creator)
         child = self.child(verdict) if vr == "SQ" else 0
-        number = cell_key(context_number, creator_number, VR_NUMBERS[vr], key.tag)
-        return self.cells.add(number, verdict, op, vr, constant, child, flags)
+        return self.cells.add(cell, verdict, op, vr, constant, child, flags)
 
     def verdict(self, context: Context, key: ElementKey, vr: str) -> Verdict:
         """Walk through the rules as the interpreter does, for all elements of a cell at once."""

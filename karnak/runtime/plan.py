@@ -107,11 +107,12 @@ def creator_number(data: "Bytes", start: int, stop: int, slots: "Ints", places: 
         number = slots[slot]
         if places[number, 1] == size:
             offset = places[number, 0]
-            same = True
+            # A creator that another thread has numbered meanwhile lies beyond these texts: it is asked for again.
+            same = offset + size <= texts.shape[0]
             for i in range(size):
-                if texts[offset + i] != data[start + i]:
-                    same = False
+                if not same:
                     break
+                same = texts[offset + i] == data[start + i]
             if same:
                 return int(number)
         slot = (slot + 1) & (slots.shape[0] - 1)

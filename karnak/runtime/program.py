@@ -53,8 +53,8 @@ class Program:
             from karnak.runtime.lower import Table
 
             if len(self._tables) >= MAX_TABLES:
-                # The oldest goes; it is built again if it is needed again.
-                self._tables.pop(next(iter(self._tables)), None)
+                # The oldest goes; it is built again if it is needed again. A tuple: other threads may add meanwhile.
+                self._tables.pop(next(iter(tuple(self._tables))), None)
             found = self._tables[key] = Table(self, sop_class_uid, bits, encoding)
         return found
 

@@ -60,7 +60,7 @@ from karnak.runtime.scan import (
 )
 from karnak.runtime.scanned import ScannedInstance
 from karnak.runtime.stamp import NOTHING, Stamp, encoded_elements, stamp_of
-from karnak.runtime.table import VR_NUMBER_BY_CODE, Flag
+from karnak.runtime.table import FILLING, VR_NUMBER_BY_CODE, Flag
 from karnak.runtime.text import text_in
 from karnak.runtime.values import Surroundings
 
@@ -188,7 +188,7 @@ class _Rewrite:
         creators = _CREATORS
         space = self.space
         while True:
-            cells = table.cells
+            cells = table.cells.arrays
             outcome, calls, misses, flags = make_plan(
                 self.array,
                 self.rows,
@@ -213,7 +213,8 @@ class _Rewrite:
             if outcome == FALL_BACK:
                 raise FallBack("an expression decides what only the interpreter can follow")
             if misses:
-                self.fill(misses, creators)
+                with FILLING:
+                    self.fill(misses, creators)
             if outcome != PLANNED:
                 space.calls = np.empty((2 * len(space.calls), 5), np.int64)
                 space.misses = np.empty((2 * len(space.misses), 3), np.int64)

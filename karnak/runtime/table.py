@@ -6,7 +6,8 @@ of its kind is met, and never changes. The arrays are what the executor reads; `
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TYPE_CHECKING
+from threading import Lock
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
 from numba import njit
@@ -24,9 +25,14 @@ if TYPE_CHECKING:
 
     Integer = int | np.int64
 
-MAX_CONTEXTS = 1 << 14
+# A cell's number is its place in 63 bits: 13 for the context, 12 for the creator, 6 for the VR, 32 for the tag.
+MAX_CONTEXTS = 1 << 13
 MAX_CREATORS = 1 << 12
 MAX_CELLS = 1 << 18
+_FIRST_CELLS = 1 << 10
+
+# Held by the one thread that adds to a table or numbers a private creator; reading needs no lock.
+FILLING = Lock()
 
 # VRs by a small number, 1 to 63.
 VR_NUMBERS = {vr: number for number, vr in enumerate(sorted(VRS), 1)}
@@ -146,40 +152,63 @@ def cell_key(context: int, creator: int, vr_number: int, tag: int) -> int:
     return context << 50 | creator << 38 | vr_number << 32 | tag
 
 
+class Arrays(NamedTuple):
+    """The cells as the plan reads them: an open hash from cells to numbers, and what each number stands for.
+
+    Attributes:
+        keys: cells as `cell_key` writes them, 0 for an empty slot.
+        values: their numbers.
+        columns: by number: op, VR code of the new value, offset and length of a constant, child context, flags.
+    """
+
+    keys: "NDArray[np.int64]"
+    values: "NDArray[np.int32]"
+    columns: "NDArray[np.int64]"
+
+    @classmethod
+    def empty(cls, cells: int) -> Self:
+        """Arrays with room for so many cells, a power of two."""
+        return cls(np.zeros(2 * cells, np.int64), np.zeros(2 * cells, np.int32), np.zeros((cells, 6), np.int64))
+
+
 class Cells:
-    """The arrays of a table: an open hash from cells to numbers, and what each number stands for."""
+    """All cells of a table. One thread at a time adds, holding FILLING, while others read.
+
+    Whoever reads takes `arrays` once: they have room for each other's cells as long as they live, and are never
+    emptied. They lack what is added after they were full; then the plan misses a cell and comes again.
+    """
 
     def __init__(self) -> None:
         self.count = 0
-        self.keys = np.zeros(1 << 11, np.int64)
-        self.values = np.zeros(1 << 11, np.int32)
-        # Columns: op, VR code of the new value, offset and length of a constant, child context, flags.
-        self.columns = np.zeros((1 << 10, 6), np.int64)
+        self.arrays = Arrays.empty(_FIRST_CELLS)
         self.verdicts: list[Verdict] = []
         self.constants = bytearray()
         self.pool = np.zeros(1, np.uint8)
 
+    def number(self, key: int) -> int:
+        """The number of a cell, or -1."""
+        return int(find(self.arrays.keys, self.arrays.values, key))
+
     def add(self, key: int, verdict: Verdict, op: Op, vr: str, constant: bytes, child: int, flags: int) -> int:
-        """Add a cell; give its number."""
+        """Add a cell that is not there yet; give its number."""
         number = self.count
-        if number >= self.columns.shape[0]:
-            self.columns = np.concatenate([self.columns, np.zeros_like(self.columns)])
+        if number >= len(self.arrays.columns):
+            self._grow()
+        offset = len(self.constants) if constant else 0
         if constant:
-            offset = len(self.constants)
             self.constants += constant
             self.pool = np.frombuffer(bytes(self.constants), np.uint8)
-        else:
-            offset = 0
-        self.columns[number] = (op, vr_code(vr), offset, len(constant), child, flags)
+        self.arrays.columns[number] = (op, vr_code(vr), offset, len(constant), child, flags)
         self.verdicts.append(verdict)
         self.count += 1
-        if 2 * self.count > self.keys.shape[0]:
-            self._grow()
-        insert(self.keys, self.values, key, number)
+        # Last, so that who finds the cell finds all of it.
+        insert(self.arrays.keys, self.arrays.values, key, number)
         return number
 
     def _grow(self) -> None:
-        keys, values = np.zeros(2 * self.keys.shape[0], np.int64), np.zeros(2 * self.keys.shape[0], np.int32)
-        for slot in np.nonzero(self.keys)[0]:
-            insert(keys, values, self.keys[slot], self.values[slot])
-        self.keys, self.values = keys, values
+        old = self.arrays
+        new = Arrays.empty(2 * len(old.columns))
+        new.columns[: len(old.columns)] = old.columns
+        for slot in np.nonzero(old.keys)[0]:
+            insert(new.keys, new.values, old.keys[slot], old.values[slot])
+        self.arrays = new

@@ -21,10 +21,12 @@ from karnak.ir.expression import (
     Type,
 )
 from karnak.ir.profile import Action, AddElement, Apply, Effect, Evaluate, Rule
-from karnak.runtime import scanned
+from karnak.runtime import creators, lower, rewrite, scanned
 from karnak.runtime.assemble import LONG_RUN
+from karnak.runtime.creators import Creators
 from karnak.runtime.deidentify import Mode, deidentify
 from karnak.runtime.outcome import Status
+from karnak.runtime.table import MAX_CONTEXTS
 from karnak.testing.expressions import call, method, tag, text
 from karnak.testing.specimen import Fragments, Leaf, Specimen, leaf, part10, sequence, tag_of
 from tests.runtime.making import (
@@ -260,3 +262,40 @@ def test_long_values_after_reserved_bytes_that_are_used(
     assert data.count(b"UT\0\0") == count
     for mode in MODES:
         stays_with_the_tables(data.replace(b"UT\0\0", b"UT\1\2"), mode=mode)
+
+
+# --- bounds of a table ------------------------------------------------------------------------
+
+
+def test_more_contexts_than_a_table_has_room_for() -> None:
+    # Where a selector names a place, every sequence is a context of its own.
+    many = (sequence(0x00091000 + i, []) for i in range(MAX_CONTEXTS))
+    chosen = program(rule(X, "ReferencedStudySequence/PatientName"))
+    data = part10(specimen(*many))
+    both_engines(data, chosen)
+    assert deidentify(data, chosen, PROJECT, mode="morph", now=NOW).fallback == "a table has grown to its bound"
+    # The table still serves what it knows.
+    stays_with_the_tables(specimen(sequence(0x00091000, [NAME])), rule(X, "ReferencedStudySequence/PatientName"))
+
+
+def test_more_kinds_of_elements_than_a_table_has_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lower, "MAX_CELLS", 8)
+    chosen = program(rule(X, "PatientName"))
+    data = part10(specimen(*(leaf(0x00091000 + i, "x", "LO") for i in range(8))))
+    both_engines(data, chosen)
+    assert deidentify(data, chosen, PROJECT, mode="morph", now=NOW).fallback == "a table has grown to its bound"
+
+
+def test_more_private_creators_than_have_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(creators, "MAX_CREATORS", 3)
+    monkeypatch.setattr(rewrite, "_CREATORS", Creators())
+    chosen = program(rule(X, '(0009,"ACME 2",01)'))
+    blocks = range(0x10, 0x14)
+    data = part10(
+        specimen(
+            *(leaf(0x00090000 | block, f"ACME {block & 0xF}", "LO") for block in blocks),
+            *(leaf(0x00090001 | block << 8, "x", "LO") for block in blocks),
+        )
+    )
+    both_engines(data, chosen)
+    assert deidentify(data, chosen, PROJECT, mode="morph", now=NOW).fallback == "a table has grown to its bound"
