@@ -38,6 +38,7 @@ from karnak.ir.expression import (
 from karnak.ir.functions import FUNCTIONS, STRING_METHODS
 from karnak.testing.instances import LEAVES, PRIVATE_GROUPS, SEQUENCES
 from karnak.testing.specimen import leaf, tag_of
+from karnak.testing.values import as_one
 
 _MAYBE_STR = Type(Kind.STR, nullable=True)
 _TEXTS = ("", "CT", "DOE", "A", "1.5", "YES", "JANE", "2023", "^")
@@ -137,7 +138,7 @@ def texts(depth: int = 2, *, in_element: bool = False) -> SearchStrategy[Express
     chosen = st.builds(lambda test, a, b: Conditional(test, a, b, STR), conditions(depth - 1), mine, mine)
     parts = st.builds(lambda t: method(t, "split", text("\\^")), mine)
     first = parts.map(lambda found: Index(found, number(0), STR))
-    return st.one_of(leaves, joined, default, chosen, _methods_giving_text(mine), first)
+    return st.one_of(as_one(leaves), joined, default, chosen, _methods_giving_text(mine), first)
 
 
 @cache
@@ -185,8 +186,8 @@ def conditions(depth: int = 2, *, in_element: bool = False) -> SearchStrategy[Ex
     maybe = _nullable_texts(depth - 1, in_element)
     equality = st.sampled_from([BinaryOperator.EQUAL, BinaryOperator.NOT_EQUAL])
     return st.one_of(
-        leaves,
-        leaves,
+        as_one(leaves),
+        as_one(leaves),
         st.builds(lambda op, a, b: Binary(op, a, b, BOOL), st.sampled_from([BinaryOperator.AND, BinaryOperator.OR]),
                   mine, mine),
         mine.map(lambda a: Unary(UnaryOperator.NOT, a, BOOL)),
@@ -237,7 +238,7 @@ def decisions(depth: int = 2) -> SearchStrategy[Expression]:
     maybe_action = Type(ACTION.kind, nullable=True)
     tests = conditions(depth - 1, in_element=True)
     chosen = st.builds(lambda test, a, b: Conditional(test, a, b, maybe_action), tests, mine, mine)
-    return st.one_of(leaves, chosen, chosen)
+    return st.one_of(as_one(leaves), chosen)
 
 
 def legal_values() -> SearchStrategy[tuple[int, str, str]]:

@@ -31,7 +31,7 @@ from karnak.testing.specimen import (
     part10,
     tag_of,
 )
-from karnak.testing.values import REGISTERED_UIDS, UIDS, one_in, values
+from karnak.testing.values import REGISTERED_UIDS, UIDS, as_one, one_in, values
 
 # What elements are made from: attributes of every VR, of every action of PS3.15 table E.1-1, in and out of IODs.
 LEAVES = tuple(
@@ -118,7 +118,7 @@ def _sequence(tag: int, items: list[Item], undefined: bool, unknown: bool) -> li
 
 @cache
 def sequences(depth: int, character_set: CharacterSet = DEFAULT) -> SearchStrategy[list[Element]]:
-    """One sequence of the standard with 0 to 2 items, as a list of one.
+    """One sequence of the standard with 0 to 3 items, as a list of one.
 
     Args:
         depth: how many levels its items may have, 0 for leaves only.
@@ -133,7 +133,7 @@ def sequences(depth: int, character_set: CharacterSet = DEFAULT) -> SearchStrate
 def _items(depth: int, character_set: CharacterSet) -> SearchStrategy[list[Item]]:
     own = st.sampled_from([character_set] * 6 + list(ALL))
     inside = own.flatmap(lambda mine: _item_elements(depth, mine, mine is not character_set))
-    return st.lists(st.builds(Item, inside, st.booleans()), max_size=2)
+    return st.lists(st.builds(Item, inside, st.booleans()), max_size=3)
 
 
 @cache
@@ -184,7 +184,8 @@ def elements(depth: int = _DEPTH, character_set: CharacterSet = DEFAULT) -> Sear
     """
     one = leaves(character_set)
     if depth > 0:
-        one = st.one_of(one, one, one, sequences(depth - 1, character_set), private_blocks(depth - 1, character_set))
+        deeper = (sequences(depth - 1, character_set), private_blocks(depth - 1, character_set))
+        one = st.one_of(as_one(one), as_one(one), *deeper)
     return st.lists(one, max_size=6 if depth == _DEPTH else 3).map(_in_order)
 
 

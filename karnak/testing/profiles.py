@@ -44,7 +44,7 @@ from karnak.standard.confidentiality import Option
 from karnak.testing.expressions import conditions, decisions, legal_values
 from karnak.testing.instances import CREATORS, LEAVES, PRIVATE_GROUPS, PRIVATE_LOW_BYTES, REPEATING, SEQUENCES
 from karnak.testing.specimen import tag_of
-from karnak.testing.values import one_in
+from karnak.testing.values import as_one, one_in
 
 _CODENAMES = {
     Apply: "action.on.specific.tags",
@@ -205,7 +205,8 @@ def rules() -> SearchStrategy[Rule]:
     def guarded(rule: Rule, condition: Expression) -> Rule:
         return replace(rule, guard=condition)
 
-    return st.one_of(_unguarded(), _unguarded(), st.builds(guarded, _unguarded(), conditions()))
+    free = as_one(_unguarded())
+    return st.one_of(free, free, st.builds(guarded, free, conditions()))
 
 
 def _profile(found: list[Rule]) -> Profile:

@@ -7,6 +7,7 @@ a value is, not how long it is.
 
 import struct
 from functools import cache
+from typing import TypeVar
 
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
@@ -17,6 +18,7 @@ from karnak.testing.specimen import padded
 # UIDs of the instances that the strategies make: few, so that elements refer to each other.
 UIDS = ("1.2.3.4", "1.2.3.4.1", "1.2.3.4.5", "1.2.826.0.1.3680043.8.498.1", "2.25.7")
 REGISTERED_UIDS = ("1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.5.1.4.1.1.7")
+_T = TypeVar("_T")
 _WORDS = ("A", "DOE^JANE", "CT", "YES", "NO", "121071", "PAT-1", "1.5", "20230517", "x y", "^", "-1", "047Y")
 _NUMBERS = {"FD": "d", "FL": "f", "SL": "i", "SS": "h", "SV": "q", "UL": "I", "US": "H", "UV": "Q"}
 _STREAMS = {"OB": 1, "OD": 8, "OF": 4, "OL": 4, "OV": 8, "OW": 2, "UN": 1}
@@ -28,6 +30,11 @@ _SINGLE = frozenset({"LT", "ST", "UR", "UT"})
 def one_in(number: int) -> SearchStrategy[bool]:
     """True about once in `number` times; shrinks to False."""
     return st.sampled_from([False] * (number - 1) + [True])
+
+
+def as_one(strategy: SearchStrategy[_T]) -> SearchStrategy[_T]:
+    """The same strategy, chosen as one among others: `one_of` counts all the choices inside another `one_of`."""
+    return strategy.map(lambda value: value)
 
 
 @cache
@@ -134,5 +141,5 @@ def values(vr: str, character_set: CharacterSet = DEFAULT) -> SearchStrategy[byt
     one = _one_value(vr, character_set)
     most = 1 if vr in _SINGLE else 3
     several = st.one_of(st.lists(one, min_size=1, max_size=1), st.lists(st.one_of(one, st.just(b"")), max_size=most))
-    seldom = one_in(16)
+    seldom = one_in(8)
     return st.builds(_padded, st.just(vr), several, st.sampled_from([0, 0, 0, 1, 2]), seldom)

