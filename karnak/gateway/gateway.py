@@ -23,6 +23,7 @@ from karnak.gateway.route import Caller, ForwardNode, Outlet, Refusal, Treatment
 from karnak.runtime.deidentify import deidentify
 from karnak.runtime.outcome import Status
 from karnak.runtime.part10 import SERIES_INSTANCE_UID, STUDY_INSTANCE_UID, Instance, read_instance, split_part10
+from karnak.runtime.warm import warm_up
 
 # Seconds from a connection to its association request.
 _REQUEST_TIMEOUT = 30.0
@@ -64,6 +65,8 @@ class Gateway:
         Raises:
             ListenError: the port can't be listened on.
         """
+        # Before the door opens: the first sender doesn't wait for a compiler.
+        warm_up()
         self._receiver.start()
         self._journal.write("listening", host=self._plan.listen.host, port=self.port)
 
