@@ -10,7 +10,7 @@ from typing import Literal
 
 from karnak.dsl.analysis.places import Place, all_places
 from karnak.ir.expression import ACTION, Expression
-from karnak.ir.profile import DATE_VRS, AddElement, Evaluate, Rule
+from karnak.ir.profile import DATE_VRS, AddElement, BasicProfile, Evaluate, Rule
 from karnak.ir.selector import ElementKey, is_private_creator
 from karnak.ir.tree import calls
 from karnak.runtime.always_set import always_set
@@ -24,6 +24,7 @@ from karnak.runtime.rejection import Rejected
 from karnak.runtime.repertoire import DEFAULT_REPERTOIRE
 from karnak.runtime.table import Context, Op, Verdict
 from karnak.standard import iods
+from karnak.standard.dictionary import VRS
 from karnak.standard.iods import AttributeType
 
 Mode = Literal["deid", "morph"]
@@ -31,7 +32,8 @@ Mode = Literal["deid", "morph"]
 ALWAYS = "(always)"
 EXPRESSION = "expression"
 _EXPLICIT = Encoding(implicit=False, little_endian=True)
-_ANY_VR = ("UN", *sorted(DATE_VRS))
+# Where any VR is possible, this one stands for all that are not treated differently.
+_USUAL_VR = "LO"
 _GONE = (Verb.REMOVE, Verb.EMPTY)
 # In items of sequences that stay, these are done to what no rule speaks of.
 _INHERITED = (Verb.DUMMY, Verb.UID, Verb.REPLACE, Verb.SHIFT)
@@ -112,14 +114,15 @@ class _Walk:
     def __init__(self, table: Table) -> None:
         self._table = table
         self._inside: dict[tuple[ElementKey, ...], Context | None] = {(): table.contexts[0]}
+        self._any_vr = _told_apart(table)
 
     def by_vr(self, place: Place) -> list[tuple[tuple[str, ...], tuple[Answer, ...]]]:
         """The answers for a place, for value representations that are treated alike; nothing where it is gone."""
         alike: dict[tuple[Answer, ...], list[str]] = {}
-        for vr in place.vrs or _ANY_VR:
+        for vr in place.vrs or self._any_vr:
             alike.setdefault(self.answers(place.path, vr), []).append(vr)
         return [
-            (() if not place.vrs and _ANY_VR[0] in vrs else tuple(vrs), answers)
+            (() if not place.vrs and _USUAL_VR in vrs else tuple(vrs), answers)
             for answers, vrs in alike.items()
             if answers
         ]
@@ -146,6 +149,14 @@ class _Walk:
         if not verdict.steps and (gone or self._table.op(verdict, creator=False)[0] is Op.CONSTANT):
             return None
         return self._table.contexts[self._table.child(verdict) - 1]
+
+
+def _told_apart(table: Table) -> tuple[str, ...]:
+    """The VRs that rules may treat differently, the usual one first; sequences have rows of their own."""
+    if table.expressions:
+        return (_USUAL_VR, *sorted(VRS - {_USUAL_VR, "SQ"}))
+    by_vr = any(rule.selector.vrs or isinstance(rule.effect, BasicProfile) for rule in table.rules)
+    return (_USUAL_VR, *sorted(DATE_VRS)) if by_vr else (_USUAL_VR,)
 
 
 def _said(table: Table, verdict: Verdict) -> tuple[Answer, ...]:
