@@ -8,27 +8,36 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-LOCK = (ROOT / "requirements" / "karnak.lock").read_text(encoding="utf-8")
+LOCKS = {path.stem: path.read_text(encoding="utf-8") for path in (ROOT / "requirements").glob("*.lock")}
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+def locked(name: str) -> set[str]:
+    return set(re.findall(r"^([a-z0-9-]+)==", LOCKS[name], flags=re.MULTILINE))
 
 
 def name_of(requirement: str) -> str:
     return re.split(r"[<>=!~ \[;]", requirement, maxsplit=1)[0].lower().replace("_", "-")
 
 
-def test_the_lock_names_versions_and_hashes_and_no_address() -> None:
-    entries = re.split(r"^(?=[a-z0-9])", LOCK, flags=re.MULTILINE)[1:]
-    assert len(entries) > 20
+@pytest.mark.parametrize("name", ["karnak", "rivals"])
+def test_a_lock_names_versions_and_hashes_and_no_address(name: str) -> None:
+    entries = re.split(r"^(?=[a-z0-9])", LOCKS[name], flags=re.MULTILINE)[1:]
+    assert len(entries) > 12
     for entry in entries:
         assert re.match(r"[a-z0-9-]+==[0-9][^ ]* \\\n    --hash=sha256:[0-9a-f]{64}", entry), entry[:80]
-    assert "://" not in LOCK
-    assert not re.search(r"^-", LOCK, flags=re.MULTILINE)
+    assert "://" not in LOCKS[name]
+    assert not re.search(r"^-", LOCKS[name], flags=re.MULTILINE)
 
 
 def test_every_dependency_is_locked() -> None:
     wanted = {name_of(text) for text in [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["test"]]}
-    locked = set(re.findall(r"^([a-z0-9-]+)==", LOCK, flags=re.MULTILINE))
-    assert wanted <= locked
+    assert wanted <= locked("karnak")
+
+
+def test_every_rival_is_locked() -> None:
+    text = (ROOT / "requirements" / "rivals.in").read_text(encoding="utf-8")
+    assert {line for line in text.splitlines() if not line.startswith("#")} <= locked("rivals")
 
 
 def test_every_dependency_has_its_reason() -> None:
