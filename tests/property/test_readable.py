@@ -1,0 +1,79 @@
+"""Other readers take what the engine writes: pydicom everything, dcmdump a sample."""
+
+import subprocess
+import warnings
+from io import BytesIO
+from pathlib import Path
+from typing import cast
+
+from hypothesis import given, settings
+from pydicom import Dataset, dcmread
+from pydicom.dataelem import DataElement, RawDataElement
+from pydicom.uid import UID
+
+from karnak.runtime.program import Program
+from karnak.testing.character_sets import DEFAULT, STAND_ALONE
+from karnak.testing.reading import leaves, read_part10
+from karnak.testing.specimen import Leaf, Specimen, part10
+from karnak.testing.strategies import instances, programs, specimens
+from tests.runtime.making import basic, both_engines, program
+
+
+def walk(dataset: Dataset, place: str = "") -> dict[str, bytes | None]:
+    """All leaves as pydicom finds them, None for what it has decoded or encapsulated."""
+    found: dict[str, bytes | None] = {}
+    for tag in sorted(dataset.keys()):
+        shown = f"{place}({tag.group:04X},{tag.element:04X})"
+        element = cast("DataElement | RawDataElement", dataset.get_item(tag, keep_deferred=True))
+        is_sequence = (element.VR or dataset[tag].VR) == "SQ"
+        if isinstance(element, RawDataElement) and not is_sequence:
+            found[shown] = element.value or b""
+        elif is_sequence:
+            for number, item in enumerate(dataset[tag].value or []):
+                found |= walk(item, f"{shown}[{number}]/")
+        else:
+            found[shown] = None
+    return found
+
+
+@given(specimens(character_sets=(DEFAULT, *STAND_ALONE)), programs())
+@settings(max_examples=150)
+def test_pydicom_finds_what_was_written(made: Specimen, chosen: Program) -> None:
+    outcome = both_engines(part10(made), chosen, mode="deid")
+    if outcome.data is None:
+        return
+    with warnings.catch_warnings():
+        # pydicom remarks on values that the input had already.
+        warnings.simplefilter("ignore")
+        read = dcmread(BytesIO(outcome.data))
+        found = walk(read)
+    assert read.file_meta.TransferSyntaxUID == UID(made.transfer_syntax_uid)
+    assert read.file_meta.MediaStorageSOPInstanceUID == outcome.sop_instance_uid
+    written = {path: leaf.value for path, leaf in leaves(read_part10(outcome.data)[2]) if isinstance(leaf, Leaf)}
+    # Sequences that hide in unknown values are values to pydicom.
+    hidden = {path.rpartition("[")[0] for path in written if path not in found}
+    for path, value in written.items():
+        if path in found and found[path] is not None:
+            assert found[path] == value, path
+        else:
+            assert path in found or any(path.startswith(f"{other}[") for other in hidden)
+
+
+def test_dcmdump_reads_a_sample(tmp_path: Path) -> None:
+    files: list[Path] = []
+
+    @settings(max_examples=40, derandomize=True, database=None)
+    @given(instances(character_sets=(DEFAULT,)), programs())
+    def collect(data: bytes, chosen: Program) -> None:
+        for each in (chosen, program(basic())):
+            outcome = both_engines(data, each, mode="deid")
+            if outcome.data is not None:
+                path = tmp_path / f"{len(files)}.dcm"
+                path.write_bytes(outcome.data)
+                files.append(path)
+
+    collect()
+    assert len(files) > 20
+    done = subprocess.run(["dcmdump", "+F", "-q", *map(str, files)], capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode("utf-8", "replace")[-2000:]
+    assert done.stdout.count(b"P-001") >= len(files)
