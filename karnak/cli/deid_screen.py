@@ -74,6 +74,8 @@ def show_summary(tally: Tally, *, dry_run: bool) -> None:
     _table(("", "files", "reason"), rows, right=(1,))
     for fate, heading in _HEADINGS.items():
         _names(heading, tally, fate)
+    for why, count in tally.fallbacks.most_common():
+        click.echo(f"left to the reference engine: {why} ({count} {'file' if count == 1 else 'files'})")
     for warning, count in tally.warnings.most_common(_REASONS_SHOWN):
         click.echo(f"warning: {warning} ({count} files)")
 

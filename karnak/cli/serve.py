@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
@@ -20,6 +21,7 @@ from karnak.gateway.defaults import default_source
 from karnak.gateway.gateway import Gateway
 from karnak.gateway.journal import Journal, quieten_libraries
 from karnak.gateway.plan import Plan, make_plan
+from karnak.runtime.deidentify import Engine
 
 EXIT_FINDINGS = 1
 EXIT_USAGE = 2
@@ -33,8 +35,13 @@ _RECEIPT_BYTES = 8
     help="Configuration of the gateway. Without one: listen on 127.0.0.1 port 11112 as KARNAK, de-identify with the "
     "basic profile and write to ./out.",
 )
+@click.option(
+    "--engine",
+    type=click.Choice(["tables", "reference"]),
+    help="What carries the rules out, whatever the configuration says; reference is slow and the judge.",
+)
 @click.option("--check", is_flag=True, help="Only check the configuration and everything it names; exit 1 on findings.")
-def serve(config: Path | None, check: bool) -> None:
+def serve(config: Path | None, engine: Engine | None, check: bool) -> None:
     """Receive, de-identify and forward instances.
 
     The journal goes to stderr, one line of JSON per event. SIGTERM and Ctrl-C let instances in work be answered first;
@@ -49,7 +56,7 @@ def serve(config: Path | None, check: bool) -> None:
         sys.exit(EXIT_FINDINGS if found else 0)
     if plan is None:
         sys.exit(EXIT_USAGE)
-    _run(plan)
+    _run(plan if engine is None else replace(plan, engine=engine))
 
 
 def _read(config: Path | None) -> tuple[Source, Path, tuple[Diagnostic, ...]]:

@@ -215,11 +215,13 @@ class Config(_Section):
     Attributes:
         listen: where the gateway listens.
         data_dir: folder for what the gateway keeps.
+        engine: what carries the rules out: decision tables, or the interpreter, which is slow and the judge.
         projects: projects that destinations name.
         forward_nodes: AE titles that can be called.
     """
 
     listen: Listen = Listen()
     data_dir: Path
+    engine: Literal["tables", "reference"] = "tables"
     projects: tuple[ProjectEntry, ...] = ()
     forward_nodes: Annotated[tuple[ForwardNodeEntry, ...], Field(min_length=1)]

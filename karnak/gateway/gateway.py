@@ -7,7 +7,9 @@ others are served all the same. An instance whose rules fail is kept in quaranti
 
 import ipaddress
 import socket
+import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -22,7 +24,14 @@ from karnak.gateway.receive.dimse import DimseReceiver, Limits, Received, StoreA
 from karnak.gateway.route import Caller, ForwardNode, Outlet, Refusal, Treatment, exclusion_of, find_node, refusal_of
 from karnak.runtime.deidentify import deidentify
 from karnak.runtime.outcome import Status
-from karnak.runtime.part10 import SERIES_INSTANCE_UID, STUDY_INSTANCE_UID, Instance, read_instance, split_part10
+from karnak.runtime.part10 import (
+    SERIES_INSTANCE_UID,
+    STUDY_INSTANCE_UID,
+    Instance,
+    decode_instance,
+    read_instance,
+    split_part10,
+)
 from karnak.runtime.warm import warm_up
 
 # Seconds from a connection to its association request.
@@ -46,6 +55,8 @@ class Gateway:
         self._journal = journal
         self._clock = clock
         self._new_receipt = new_receipt
+        self._fallbacks: Counter[str] = Counter()
+        self._counting = threading.Lock()
         self._quarantine = Quarantine(plan.data_dir / "rejected")
         listen = plan.listen
         limits = Limits(listen.maximum_associations, listen.maximum_pdu, _REQUEST_TIMEOUT, listen.idle_timeout)
@@ -65,8 +76,9 @@ class Gateway:
         Raises:
             ListenError: the port can't be listened on.
         """
-        # Before the door opens: the first sender doesn't wait for a compiler.
-        warm_up()
+        if self._plan.engine == "tables":
+            # Before the door opens: the first sender doesn't wait for a compiler.
+            warm_up()
         self._receiver.start()
         self._journal.write("listening", host=self._plan.listen.host, port=self.port)
 
@@ -78,7 +90,7 @@ class Gateway:
             for outlet in node.outlets:
                 outlet.destination.close()
         self._workers.shutdown(cancel_futures=True)
-        self._journal.write("stopped")
+        self._journal.write("stopped", fallbacks=self._fallbacks.total())
 
     def _admit(self, caller: Caller) -> Refusal | None:
         refusal = refusal_of(self._plan.nodes, caller, is_host)
@@ -122,7 +134,8 @@ class Gateway:
         if node is None:
             raise KarnakError("an association without a forward node")
         try:
-            instance = read_instance(received.data_set, received.transfer_syntax_uid)
+            read = read_instance if self._plan.engine == "tables" else decode_instance
+            instance = read(received.data_set, received.transfer_syntax_uid)
             matches = _matches(instance, received)
         except KarnakError as error:
             return StoreStatus.UNREADABLE, [self._keep_unread(receipt, received, str(error))]
@@ -180,8 +193,16 @@ class Gateway:
         project = treatment.project
         pseudonym = treatment.pseudonyms.pseudonym(instance, project) if treatment.pseudonyms is not None else None
         outcome = deidentify(
-            instance, treatment.program, project, pseudonym=pseudonym, mode=treatment.mode, now=self._clock()
+            instance,
+            treatment.program,
+            project,
+            pseudonym=pseudonym,
+            mode=treatment.mode,
+            now=self._clock(),
+            engine=self._plan.engine,
         )
+        if outcome.fallback is not None:
+            self._note_fallback(receipt, name, outcome.fallback)
         if outcome.status is Status.EXCLUDED:
             return Result.excluded(name, outcome.reason or "the profile excludes the instance")
         data = outcome.data
@@ -198,6 +219,13 @@ class Gateway:
             outcome.study_instance_uid,
             outcome.series_instance_uid,
         )
+
+    def _note_fallback(self, receipt: str, name: str, reason: str) -> None:
+        """Say that the tables left an instance to the interpreter, and how often that was so for this reason."""
+        with self._counting:
+            self._fallbacks[reason] += 1
+            count = self._fallbacks[reason]
+        self._journal.write("fallback", receipt=receipt, destination=name, reason=reason, count=count)
 
     def _keep_unread(self, receipt: str, received: Received, reason: str) -> Result:
         """Keep an instance that no destination was asked about."""

@@ -35,6 +35,7 @@ from karnak.gateway.pseudonyms import CsvPseudonyms, GeneratedPseudonym, Pseudon
 from karnak.gateway.route import ForwardNode, Outlet, Sender, Treatment
 from karnak.gateway.sop_classes import sop_class_uid, storage_names
 from karnak.ir.expression import Expression
+from karnak.runtime.deidentify import Engine
 
 Entry = DicomEntry | FolderEntry
 
@@ -47,11 +48,13 @@ class Plan:
         listen: where and how it listens.
         data_dir: folder for what it keeps.
         nodes: forward nodes with everything they need.
+        engine: what carries the rules out.
     """
 
     listen: Listen
     data_dir: Path
     nodes: tuple[ForwardNode, ...]
+    engine: Engine = "tables"
 
 
 def make_plan(source: Source, base: Path, environment: Mapping[str, str]) -> tuple[Plan | None, tuple[Diagnostic, ...]]:
@@ -93,7 +96,7 @@ class _Planner:
             named += [((*at, "destinations", i, "name"), entry.name) for i, entry in enumerate(node.destinations)]
         no_duplicates(self._notes, "destination", named)
         made = tuple(self._node(node, at) for at, node in nodes)
-        return Plan(self._config.listen, self._base / self._config.data_dir, made)
+        return Plan(self._config.listen, self._base / self._config.data_dir, made, self._config.engine)
 
     def _node(self, node: ForwardNodeEntry, at: Location) -> ForwardNode:
         senders = None

@@ -38,6 +38,7 @@ def line(result: Result, *, with_source: bool = False) -> dict[str, object]:
         entry |= {
             "warnings": list(result.outcome.warnings),
             "sop_class_uid": _uid(result.outcome.sop_class_uid),
+            "fallback": result.outcome.fallback,
         }
     # These belong to the output; without one there is nothing to say of them.
     if result.name is not None and result.outcome is not None:

@@ -20,6 +20,7 @@ class Tally:
         fates: files by fate.
         reasons: files by fate and reason.
         warnings: instances by warning.
+        fallbacks: instances that the tables left to the interpreter, by reason.
         named: the first files of a fate that people have to look at.
         decisions: forwarded instances by decision, where the batch explains.
         size: bytes of outputs.
@@ -29,6 +30,7 @@ class Tally:
         self.fates: Counter[Fate] = Counter()
         self.reasons: dict[Fate, Counter[str]] = {fate: Counter() for fate in Fate}
         self.warnings: Counter[str] = Counter()
+        self.fallbacks: Counter[str] = Counter()
         self.named: dict[Fate, list[Result]] = {Fate.REJECTED: [], Fate.NOT_DICOM: []}
         self.decisions: Counter[Decision] = Counter()
         self.size = 0
@@ -50,6 +52,8 @@ class Tally:
         if result.outcome is not None:
             for warning in set(result.outcome.warnings):
                 _count(self.warnings, warning)
+            if result.outcome.fallback is not None:
+                _count(self.fallbacks, result.outcome.fallback)
         if result.fate is Fate.FORWARDED:
             self.size += result.size
             self.decisions.update(result.decisions.keys())

@@ -92,14 +92,14 @@ def deidentify(
             except FallBack as why:
                 fallback = str(why)
         outcome = _by_interpreter(instance.decoded(), program, project, pseudonym, mode, now)
-        return replace(outcome, fallback=fallback) if fallback else outcome
     except Excluded as reason:
-        return Outcome.excluded(str(reason), sop_class_uid)
+        outcome = Outcome.excluded(str(reason), sop_class_uid)
     except KarnakError as reason:
-        return Outcome.rejected(str(reason), sop_class_uid)
+        outcome = Outcome.rejected(str(reason), sop_class_uid)
     except Exception as error:
         # The text of a foreign exception may hold a value; its type does not.
-        return Outcome.rejected(f"an internal error of type {type(error).__name__}", sop_class_uid)
+        outcome = Outcome.rejected(f"an internal error of type {type(error).__name__}", sop_class_uid)
+    return outcome if fallback is None else replace(outcome, fallback=fallback)
 
 
 def _refuse_waiting(program: Program) -> None:

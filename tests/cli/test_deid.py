@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from pydicom import dcmread
 
+from karnak.testing.specimen import BIG_ENDIAN, Specimen, leaf, part10
 from tests.cli.deid_runs import AT, COMMAND, EXCLUDING, INSTANCES, PROFILE, SECRET, environment, files, karnak
 
 # What dcmread finds in the sources and nobody may find in what Karnak says or writes.
@@ -74,6 +75,28 @@ def test_run_again_with_other_processes_gives_the_same_bytes(tmp_path: Path, pro
     assert files(tmp_path / "2") == first
     assert karnak(INSTANCES, "-o", tmp_path / "2", *common).returncode == 1
     assert files(tmp_path / "2") == first
+
+
+def test_both_engines_give_the_same_bytes_and_what_tables_leave_is_counted(tmp_path: Path, profile: Path) -> None:
+    source = tmp_path / "in"
+    shutil.copytree(INSTANCES, source)
+    values = {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.7", "SOPInstanceUID": "1.2.3", "PatientID": "P1"}
+    values |= {"StudyInstanceUID": "1.2.1", "SeriesInstanceUID": "1.2.2"}
+    elements = tuple(leaf(name, value) for name, value in values.items())
+    (source / "big").write_bytes(part10(Specimen(elements, BIG_ENDIAN)))
+    common = ("-p", profile, "--project", "T", "--pseudonym-generated", "--at", AT, "-j", "2")
+    tables = karnak(source, "-o", tmp_path / "1", "--report", tmp_path / "r1", *common)
+    reference = karnak(source, "-o", tmp_path / "2", "--engine", "reference", "--report", tmp_path / "r2", *common)
+    assert (tables.returncode, reference.returncode) == (1, 1)
+    assert len(files(tmp_path / "1")) == 7
+    assert files(tmp_path / "1") == files(tmp_path / "2")
+    said = "left to the reference engine: big endian (1 file)"
+    assert said in tables.stdout.splitlines()
+    assert "left to" not in reference.stdout
+    lines = [json.loads(text) for text in (tmp_path / "r1").read_text().splitlines()]
+    (big,) = [entry for entry in lines if entry.pop("fallback", None) == "big endian"]
+    assert lines == [json.loads(text) for text in (tmp_path / "r2").read_text().splitlines()]
+    assert big["transfer_syntax_uid"] == BIG_ENDIAN
 
 
 def test_one_file_to_one_file(tmp_path: Path, profile: Path) -> None:

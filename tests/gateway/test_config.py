@@ -72,6 +72,7 @@ def test_defaults_are_those_of_the_manual() -> None:
     assert (listen.host, listen.port, listen.maximum_associations) == ("127.0.0.1", 11112, 50)
     assert (listen.maximum_pdu, listen.idle_timeout, listen.drain_timeout) == (1048576, 60, 30)
     assert config.forward_nodes[0].sources is None
+    assert config.engine == "tables"
 
 
 MINIMAL = """\
@@ -106,6 +107,11 @@ def test_texts_stay_texts() -> None:
     [
         ("data_dir: data\n", "", Found("G102", 1, 1, "`data_dir` is missing here")),
         ("data_dir: data", "data_dir:", Found("G102", 1, 10, "`data_dir` has no value")),
+        (
+            "data_dir: data",
+            "engine: referenc\ndata_dir: data",
+            Found("G104", 1, 9, "`engine` is tables or reference", "did you mean reference?"),
+        ),
         ("data_dir", "datadir", Found("G101", 1, 1, "there is no setting `datadir` here", "did you mean data_dir?")),
         (
             "ae_title: A",

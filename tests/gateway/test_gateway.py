@@ -25,8 +25,10 @@ from karnak.gateway.plan import Plan
 from karnak.gateway.pseudonyms import GeneratedPseudonym
 from karnak.gateway.receive.dimse import Received, StoreAnswer
 from karnak.gateway.route import Caller, ForwardNode, Outlet, Treatment
+from karnak.runtime.deidentify import Engine
 from karnak.runtime.keys import Project
 from karnak.runtime.program import Program
+from karnak.testing.specimen import BIG_ENDIAN, encoded, leaf
 from tests.gateway.instances import SECONDARY_CAPTURE, dataset_bytes
 
 EXPLICIT = "1.2.840.10008.1.2.1"
@@ -75,8 +77,14 @@ class Running:
     stream: io.StringIO
     data_dir: Path
 
-    def take(self, data_set: bytes, sop_class: str = SECONDARY_CAPTURE, sop_instance: str = "1.2.3") -> StoreAnswer:
-        received = Received(Caller("TRIAL1", "CT01", "10.0.0.1"), data_set, EXPLICIT, sop_class, sop_instance)
+    def take(
+        self,
+        data_set: bytes,
+        sop_class: str = SECONDARY_CAPTURE,
+        sop_instance: str = "1.2.3",
+        transfer_syntax: str = EXPLICIT,
+    ) -> StoreAnswer:
+        received = Received(Caller("TRIAL1", "CT01", "10.0.0.1"), data_set, transfer_syntax, sop_class, sop_instance)
         return self.gateway.take(received)
 
     def lines(self, event: str) -> list[dict[str, Any]]:
@@ -92,8 +100,8 @@ Start = Callable[..., Running]
 
 @pytest.fixture
 def start(tmp_path: Path) -> Start:
-    def started(*outlets: Outlet, data_dir: Path = tmp_path / "data") -> Running:
-        plan = Plan(Listen(port=0), data_dir, (ForwardNode("TRIAL1", None, outlets),))
+    def started(*outlets: Outlet, data_dir: Path = tmp_path / "data", engine: Engine = "tables") -> Running:
+        plan = Plan(Listen(port=0), data_dir, (ForwardNode("TRIAL1", None, outlets),), engine)
         stream, receipts = io.StringIO(), count(1)
         gateway = Gateway(plan, Journal(stream, lambda: NOW), lambda: NOW, lambda: f"r{next(receipts)}")
         return Running(gateway, stream, data_dir)
@@ -133,6 +141,33 @@ def test_an_instance_is_de_identified_for_its_destination(start: Start) -> None:
         "rejected": 0,
         "undelivered": 0,
     }
+
+
+def test_both_engines_give_the_same_and_what_tables_leave_is_counted(start: Start) -> None:
+    parcels: dict[str, list[Parcel]] = {}
+    for engine in ("tables", "reference"):
+        shelf = Shelf()
+        running = start(deidentified("shelf", shelf), deidentified("bad", Shelf(), NOTHING_LEFT), engine=engine)
+        for syntax in (EXPLICIT, BIG_ENDIAN, BIG_ENDIAN):
+            data_set = encoded((leaf("SOPClassUID", SECONDARY_CAPTURE), leaf("SOPInstanceUID", "1.2.3"),
+                                leaf("PatientID", "P1"), leaf("Rows", 7)), syntax)  # fmt: skip
+            running.take(data_set, transfer_syntax=syntax)
+        parcels[engine] = shelf.parcels
+        left = [{"receipt": receipt, "destination": name, "reason": "big endian"}
+                for receipt in ("r2", "r3") for name in ("shelf", "bad")]  # fmt: skip
+        lines = running.lines("fallback")
+        told = [{key: line[key] for key in ("receipt", "destination", "reason")} for line in lines]
+        running.gateway.stop()
+        (stopped,) = running.lines("stopped")
+        if engine == "tables":
+            assert sorted(told, key=repr) == sorted(left, key=repr)
+            assert sorted(line["count"] for line in lines) == [1, 2, 3, 4]
+            assert stopped["fallbacks"] == 4
+        else:
+            assert told == []
+            assert stopped["fallbacks"] == 0
+    assert len(parcels["tables"]) == 3
+    assert parcels["tables"] == parcels["reference"]
 
 
 def test_each_destination_has_its_own_treatment(start: Start) -> None:

@@ -82,6 +82,14 @@ def test_the_example_becomes_a_plan(make: Make, tmp_path: Path) -> None:
     assert refused.status is Status.REJECTED
 
 
+def test_the_engine_is_chosen(make: Make) -> None:
+    for text, engine in ((CONFIG, "tables"), (f"engine: reference\n{CONFIG}", "reference")):
+        plan, diagnostics = make(text)
+        assert diagnostics == ()
+        assert plan is not None
+        assert plan.engine == engine
+
+
 def test_a_secret_from_the_environment(make: Make) -> None:
     text = CONFIG.replace("secret_file: trial-1.hex", "secret_env: TRIAL_1")
     plan, diagnostics = make(text, {"TRIAL_1": HEX})

@@ -13,7 +13,8 @@ from karnak.gateway.results import Fate, Result
 from karnak.gateway.tally import NAMED, OTHER_REASONS, Tally
 from karnak.gateway.walk import Found
 from karnak.runtime.outcome import Outcome
-from tests.gateway.batches import INSTANCES, PROJECT, Given, batch, work
+from karnak.testing.specimen import BIG_ENDIAN, Specimen, leaf, part10
+from tests.gateway.batches import INSTANCES, PROJECT, Given, batch, files, work
 
 
 def write(path: Path, results: list[Result], *, with_sources: bool = False) -> list[dict[str, object]]:
@@ -118,6 +119,27 @@ def test_a_tally_counts_and_stays_small() -> None:
     assert tally.fates == {Fate.REJECTED: 3000, Fate.NOT_DICOM: 1}
     assert tally.reasons[Fate.REJECTED][OTHER_REASONS] == 2000
     assert [len(tally.named[fate]) for fate in (Fate.REJECTED, Fate.NOT_DICOM)] == [NAMED, 1]
+
+
+def test_what_the_tables_leave_is_told_and_counted(tmp_path: Path) -> None:
+    source = tmp_path / "in"
+    source.mkdir()
+    uids = {"SOPInstanceUID": "1.2.3", "StudyInstanceUID": "1.2.1", "SeriesInstanceUID": "1.2.2"}
+    elements = [leaf("SOPClassUID", "1.2.840.10008.5.1.4.1.1.7"), *(leaf(name, uid) for name, uid in uids.items())]
+    for name, patient_id in (("1", "P1"), ("2", "")):
+        made = sorted([*elements, leaf("PatientID", patient_id)], key=lambda element: element.tag)
+        (source / name).write_bytes(part10(Specimen(tuple(made), BIG_ENDIAN)))
+    tables = work(pseudonyms=Given("P-1"))
+    told, tally = [], Tally()
+    for result in batch([source], tmp_path / "out", tables):
+        told.append(line(result).get("fallback"))
+        tally.add(result)
+    assert told == ["big endian", "big endian"]
+    assert tally.fallbacks == {"big endian": 2}
+    results = batch([source], tmp_path / "same", work(pseudonyms=Given("P-1"), engine="reference"))
+    assert [line(result).get("fallback") for result in results] == [None, None]
+    assert files(tmp_path / "same") == files(tmp_path / "out")
+    assert len(files(tmp_path / "out")) == 1
 
 
 def test_a_tally_counts_instances_patients_and_bytes(tmp_path: Path) -> None:

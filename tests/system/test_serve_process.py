@@ -81,7 +81,7 @@ def test_mistakes_are_shown_with_their_lines(tmp_path: Path) -> None:
             "  |\n"
             "2 | forward_nods: []\n"
             "  | ^^^^^^^^^^^^ did you mean forward_nodes?\n"
-            "  = help: the settings here are data_dir, forward_nodes, listen, projects\n\n"
+            "  = help: the settings here are data_dir, engine, forward_nodes, listen, projects\n\n"
         )
     assert not (tmp_path / "data").exists()
 
@@ -104,6 +104,26 @@ def test_a_good_configuration_passes_the_check(tmp_path: Path) -> None:
     with karnak(tmp_path / "made", node(to_folder("disk", "out"))) as made:
         checked = serve("--config", "gateway.yml", "--check", cwd=made.folder)
     assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
+
+
+def test_the_engine_of_the_command_line_wins(tmp_path: Path) -> None:
+    text, file = default_source(tmp_path, os.urandom).text, make("ct", tmp_path)
+    outputs = []
+    for engine in ("tables", "reference"):
+        port = free_port()
+        (tmp_path / "gateway.yml").write_text("engine: tables\n" + text.replace("port: 11112", f"port: {port}"))
+        command = [*COMMAND, "--config", "gateway.yml", "--engine", engine]
+        with server(command, port, tmp_path / "log", env=environment(), cwd=tmp_path):
+            assert storescu(port, file).returncode == 0
+        (out,) = (tmp_path / "out").rglob("*.dcm")
+        outputs.append(dcmread(out))
+        out.unlink()
+    for output in outputs:
+        del output.InstanceCreationDate, output.InstanceCreationTime
+    assert outputs[0] == outputs[1]
+    ended = serve("--config", "gateway.yml", "--engine", "fast", cwd=tmp_path)
+    assert ended.returncode == 2
+    assert "'fast' is not one of 'tables', 'reference'" in ended.stderr
 
 
 def test_a_configuration_that_is_not_there_is_a_usage_error(tmp_path: Path) -> None:
