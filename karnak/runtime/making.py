@@ -11,6 +11,7 @@ from karnak.errors import KarnakError
 from karnak.ir.profile import DATE_VRS, AddElement, BasicProfile, Rule, Shift, ShiftByTag, ShiftRange
 from karnak.ir.selector import format_tag, is_private
 from karnak.runtime.amounts import MODIFIED_DATES, amount_of
+from karnak.runtime.dates import Amount, DateError, shift
 from karnak.runtime.decision import Decision, Verb
 from karnak.runtime.deeds import DATE_AND_TIME_VRS, Deeds
 from karnak.runtime.encoding import NUMBER_CODES, SPECIFIC_CHARACTER_SET
@@ -26,9 +27,13 @@ from karnak.runtime.table import Verdict
 from karnak.runtime.text import text_in
 from karnak.runtime.transform import carry_out
 from karnak.runtime.values import Surroundings, encode_value, zeros
+from karnak.standard.uids import is_registered
 
 _MAX_REMEMBERED = 1 << 16
 _NEW_UIDS = frozenset({Verb.UID, Verb.DUMMY})
+_OF_UIDS = b"0123456789."
+# By how much dummy dates move, which is what Retain Modified Dates does.
+_A_YEAR: Shift | ShiftRange = MODIFIED_DATES
 # What a value that stays, and one that goes, are made into.
 KEEP = (b"", "")
 GONE = (b"", "gone")
@@ -62,6 +67,7 @@ class Maker:
         deeds: what was done.
         asked_for: what `Add(...)` asked for.
         plain: one repertoire holds in the whole instance, and its SpecificCharacterSet stays.
+        amounts: how far dates move, by what asks for it.
     """
 
     root: ScannedInstance
@@ -72,6 +78,7 @@ class Maker:
     deeds: Deeds = field(default_factory=Deeds)
     asked_for: list[tuple[Rule, AddElement]] = field(default_factory=list)
     plain: bool = True
+    amounts: dict[int, Amount] = field(default_factory=dict)
 
     def make(self, calls: int) -> bytes:
         """Make the values of the listed elements; give them joined.
@@ -91,6 +98,8 @@ class Maker:
             verdict = verdicts[cell]
             raw = bytes(data[begin:end])
             made = self.remembered(verdict, cell, raw)
+            if made is None:
+                made = self.plainly(verdict, cell, raw)
             if made is None:
                 made = self.value(verdict, cell, row, raw, parent)
             if made is KEEP:
@@ -125,6 +134,58 @@ class Maker:
         self.deeds.dates_moved |= moved
         self.deeds.dates_lost |= lost
         return value, vr
+
+    def plainly(self, verdict: Verdict, cell: int, raw: bytes) -> tuple[bytes, str] | None:
+        """Make a value of the common kind, one UID or one date as the standard writes it; None for any other."""
+        vr, decision = verdict.vr, verdict.decision
+        if verdict.steps or decision is None or not self.plain:
+            return None
+        if vr == "UI":
+            uid = raw.rstrip(b" \0")
+            if decision.verb not in _NEW_UIDS or not uid or uid.translate(None, _OF_UIDS):
+                return None
+            text = uid.decode("ascii")
+            new = text if is_registered(text) else self.around.project.uid(text)
+            value = self.memory.uids[raw] = new.encode("ascii") + b"\0" * (len(new) % 2)
+            return value, vr
+        amount = self.amount(decision) if vr in DATE_VRS else None
+        if amount is None or b"\\" in raw:
+            return None
+        try:
+            moved = shift(raw.decode("latin-1").strip(" \0"), vr, amount)
+        except DateError:
+            return None
+        value = moved.encode("ascii") + b" " * (len(moved) % 2)
+        self.remember_date(verdict, cell, raw, value, decision)
+        self.note(verdict, decision)
+        return value, vr
+
+    def amount(self, decision: Decision) -> Amount | None:
+        """How far a decision moves the dates of this patient; None where it doesn't, or where the instance says."""
+        rule = decision.rule
+        if decision.verb is Verb.DUMMY:
+            asks, effect = 0, _A_YEAR
+        elif decision.verb is Verb.SHIFT and decision.amount is None and rule is not None:
+            asks = id(rule)
+            if isinstance(rule.effect, BasicProfile):
+                effect = _A_YEAR
+            elif isinstance(rule.effect, Shift | ShiftRange):
+                effect = rule.effect
+            else:
+                return None
+        else:
+            return None
+        found = self.amounts.get(asks)
+        if found is None:
+            found = self.amounts[asks] = amount_of(effect, self.root, self.around)
+        return found
+
+    def remember_date(self, verdict: Verdict, cell: int, raw: bytes, value: bytes, done: Decision) -> None:
+        """Keep a date that was made, with what its making adds to the deeds."""
+        alone = Deeds()
+        alone.note(verdict.key, verdict.vr, done)
+        key = (raw, cell, self.table, self.around.patient_id)
+        self.memory.dates[key] = (value, alone.dates_moved, alone.dates_lost)
 
     def value(self, verdict: Verdict, cell: int, row: int, raw: bytes, parent: int) -> tuple[bytes, str]:
         """Make one value: (bytes, VR), KEEP or GONE."""
@@ -210,10 +271,7 @@ class Maker:
             if done.verb in _NEW_UIDS:
                 self.memory.uids[raw] = value
         elif vr == verdict.vr and vr in DATE_VRS and not verdict.steps and self.plain and _lasts(decision):
-            alone = Deeds()
-            alone.note(verdict.key, vr, done)
-            key = (raw, cell, self.table, self.around.patient_id)
-            self.memory.dates[key] = (value, alone.dates_moved, alone.dates_lost)
+            self.remember_date(verdict, cell, raw, value, done)
         return value, vr
 
     # --- character repertoires ----------------------------------------------------------
