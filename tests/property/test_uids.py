@@ -1,7 +1,5 @@
 """Equal UIDs stay equal and unequal ones unequal: in an instance, between instances, in every encoding (section 6)."""
 
-from collections.abc import Iterable
-
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -9,6 +7,7 @@ from karnak.ir.profile import Rule
 from karnak.runtime.keys import Project
 from karnak.runtime.program import Program
 from karnak.standard.uids import is_registered
+from karnak.testing.invariants import one_to_one
 from karnak.testing.reading import leaves, read_part10
 from karnak.testing.specimen import Leaf, Specimen, part10
 from karnak.testing.strategies import hierarchies, projects, specimens, uids
@@ -50,14 +49,6 @@ def pairs(made: Specimen, chosen: Program = EVERY_UID, project: Project = PROJEC
             assert len(old) == len(new), path
             found += zip(old, new, strict=True)
     return found
-
-
-def one_to_one(found: Iterable[tuple[str, str]]) -> None:
-    forward: dict[str, str] = {}
-    back: dict[str, str] = {}
-    for old, new in found:
-        assert forward.setdefault(old, new) == new
-        assert back.setdefault(new, old) == old
 
 
 @given(specimens(patient_ids=("PAT-1",)))
