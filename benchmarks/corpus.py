@@ -692,9 +692,9 @@ def instance(shape: str, number: int, seed: int = SEED) -> bytes:
     return part10(specimen(shape, number, seed))
 
 
-def sized(elements: int, seed: int = SEED) -> bytes:
-    """Make an enhanced object with about as many elements, and hardly any pixels."""
-    place = Place(seed, "enhanced", 0)
+def sized(elements: int, number: int = 0, seed: int = SEED) -> bytes:
+    """Make an enhanced object with about as many elements, and hardly any pixels; even numbers are CT."""
+    place = Place(seed, "enhanced", number)
     none, one = (sum(1 for _ in leaves(enhanced(place, frames, 2).elements)) for frames in (0, 1))
     return part10(finished(enhanced(place, max(0, elements - none) // (one - none), 2)))
 

@@ -157,7 +157,7 @@ def measure(setting: Setting) -> list[Table]:
         able = [engine for engine in engines if engine.in_memory]
         joined = [sys.executable, "-m", "benchmarks.ours", "joined", "five-rules"]
         remote = stack.enter_context(closing(Remote(joined, os.environ | {"PYTHONPATH": str(ROOT)})))
-        able.append(Candidate("the same, output joined to one piece", remote.seconds, fast=True))
+        able.append(Candidate("Karnak, 5 rules, output joined to one piece", remote.seconds, fast=True))
         cases = {engine.name: partial(in_memory, engine, slices) for engine in able}
         memory = in_turn(cases, setting.rounds(ROUNDS))
     return [*_from_file_to_file(by_file), _in_memory(slices, memory), _left(left)]

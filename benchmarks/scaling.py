@@ -66,7 +66,8 @@ def measure(setting: Setting) -> list[Table]:
     """Measure three series."""
     rounds = setting.rounds(ROUNDS)
     slices = [corpus.instance("ct", number) for number in range(setting.count(INSTANCES))]
-    sized = {count: [corpus.sized(count)] for count in (ELEMENTS[:2] if setting.quick else ELEMENTS)}
+    wanted = ELEMENTS[:2] if setting.quick else ELEMENTS
+    sized = {count: [corpus.sized(count, number) for number in (0, 2, 4, 6, 8)] for count in wanted}
     basic = compiled("basic")
     grown = in_turn({count: partial(_take, basic, data) for count, data in sized.items()}, rounds)
     asked = in_turn({count: partial(_take, profile(conditions(count)), slices) for count in CONDITIONS}, rounds)
