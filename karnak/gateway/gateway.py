@@ -90,7 +90,9 @@ class Gateway:
             for outlet in node.outlets:
                 outlet.destination.close()
         self._workers.shutdown(cancel_futures=True)
-        self._journal.write("stopped", fallbacks=self._fallbacks.total())
+        treatments = [o.treatment for node in self._plan.nodes for o in node.outlets if o.treatment is not None]
+        tables = sum(program.table_count for program in {treatment.program for treatment in treatments})
+        self._journal.write("stopped", fallbacks=self._fallbacks.total(), tables=tables)
 
     def _admit(self, caller: Caller) -> Refusal | None:
         refusal = refusal_of(self._plan.nodes, caller, is_host)

@@ -41,6 +41,7 @@ KEYS = frozenset(
         "rejected",
         "sop_class_uid",
         "status",
+        "tables",
         "transfer_syntax_uid",
         "undelivered",
         "warnings",

@@ -208,6 +208,8 @@ class Selector:
             return False
         if self.private_only and not is_private(path[-1].tag):
             return False
+        if not self.exclude:
+            return any(term_matches(term, path) for term in self.include)
         return _best(self.include, path) > _best(self.exclude, path)
 
 

@@ -71,6 +71,7 @@ class Table:
         self.rules = program.profile.rules
         self.edition = table(program.edition)
         self.sop_class_uid = sop_class_uid
+        self.candidates = program.candidates
         self.guards = program.conditions.guards(bits)
         self.conditions = program.conditions.inside(bits)
         self.encoding = encoding
@@ -139,7 +140,9 @@ class Table:
         """Walk through the rules as the interpreter does, for all elements of a cell at once."""
         path = (*context.path, key)
         steps: list[Step] = []
-        for index in range(context.limit + 1):
+        for index in self.candidates.of(key.tag):
+            if index > context.limit:
+                break
             rule = self.rules[index]
             if not self.guards[index] or not rule.selector.selects(path, vr):
                 continue

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 from karnak.ir.profile import Profile
 from karnak.runtime.digest import digest_of
 from karnak.standard.confidentiality import DEFAULT_EDITION
+from karnak.standard.iods import has_iod
 
 if TYPE_CHECKING:
+    from karnak.runtime.candidates import Candidates
     from karnak.runtime.conditions import Conditions
     from karnak.runtime.encoding import Encoding
     from karnak.runtime.lower import Table
@@ -39,6 +41,13 @@ class Program:
 
         return Conditions(self.profile.rules)
 
+    @cached_property
+    def candidates(self) -> "Candidates":
+        """The rules of this program by the tags that they name."""
+        from karnak.runtime.candidates import Candidates
+
+        return Candidates(self.profile.rules)
+
     def table(self, sop_class_uid: str | None, bits: tuple[bool, ...], encoding: "Encoding") -> "Table":
         """The decision table for one SOP Class and one outcome of the conditions; built on first use.
 
@@ -52,6 +61,9 @@ class Program:
         if found is None:
             from karnak.runtime.lower import Table
 
+            if sop_class_uid is not None and not has_iod(sop_class_uid):
+                # All that have no IOD are decided alike: who invents SOP Classes cannot push the other tables out.
+                return self.table(None, bits, encoding)
             if len(self._tables) >= MAX_TABLES:
                 # The oldest goes; it is built again if it is needed again. A tuple: other threads may add meanwhile.
                 self._tables.pop(next(iter(tuple(self._tables))), None)

@@ -137,6 +137,11 @@ def place(sop_class_uid: str | None, path: tuple[int, ...]) -> tuple[int | None,
     return (*found, int(path[-1:] == (_CONTENT,)))
 
 
+def has_iod(sop_class_uid: str) -> bool:
+    """Tell whether the tables have the IOD of a SOP Class."""
+    return sop_class_uid in _values("sop_classes")
+
+
 def attributes(sop_class_uid: str | None, path: tuple[int, ...] = ()) -> frozenset[int] | None:
     """List the attributes that the IOD of a SOP Class has at one place, in any module.
 

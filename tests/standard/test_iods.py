@@ -103,6 +103,7 @@ def test_attributes_of_items_and_of_unknown_sop_classes() -> None:
     assert 0x60003000 in (iods.attributes(CT) or ())
     assert iods.attributes(CT, path("PatientName")) == frozenset()
     assert iods.attributes("1.2.3") is None
+    assert [iods.has_iod(uid) for uid in (CT, "1.2.3", "")] == [True, False, False]
 
 
 @given(SOP_CLASSES)
