@@ -98,7 +98,9 @@ def test_a_file_a_dataset_and_a_parsed_instance_are_one(made: Specimen, chosen: 
     data, syntax = part10(made), made.transfer_syntax_uid
     outcome = both_engines(data, chosen)
     alone = both_engines(encoded(made.elements, syntax), chosen, transfer_syntax_uid=syntax)
-    assert alone.data == outcome.data
+    if alone.reason is None or "(0008,0016)" not in alone.reason:
+        # Only the file meta information can make up for a SOP Class UID that a rule took.
+        assert alone.data == outcome.data
     for instance in (read_instance(data), decode_instance(data)):
         parsed = [deidentify(instance, chosen, PROJECT, mode="morph", now=NOW) for _ in range(2)]
         assert [each.data for each in parsed] == [outcome.data] * 2
