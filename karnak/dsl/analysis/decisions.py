@@ -3,19 +3,21 @@
 The rows are read from the table that the engine works by: nothing is decided here.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal
 
 from karnak.dsl.analysis.places import Place, all_places
-from karnak.ir.expression import ACTION, Expression
-from karnak.ir.profile import DATE_VRS, AddElement, BasicProfile, Evaluate, Rule
+from karnak.ir.expression import ACTION, Call, Expression, Literal
+from karnak.ir.profile import DATE_VRS, AddElement, AddPrivateElement, BasicProfile, Evaluate, Rule
 from karnak.ir.selector import ElementKey, is_private_creator
-from karnak.ir.tree import calls
+from karnak.ir.tree import calls, parts
 from karnak.runtime.always_set import always_set
+from karnak.runtime.conditions import holding
 from karnak.runtime.decision import Verb
 from karnak.runtime.deeds import Deeds
+from karnak.runtime.deidentify import Mode
 from karnak.runtime.encoding import Encoding
 from karnak.runtime.keys import Project
 from karnak.runtime.lower import Table
@@ -26,8 +28,6 @@ from karnak.runtime.table import Context, Op, Verdict
 from karnak.standard import iods
 from karnak.standard.dictionary import VRS
 from karnak.standard.iods import AttributeType
-
-Mode = Literal["deid", "morph"]
 
 ALWAYS = "(always)"
 EXPRESSION = "expression"
@@ -95,7 +95,8 @@ def decisions(
     """
     table = program.table(sop_class_uid, holds, _EXPLICIT)
     always = _always(program, table) if mode == "deid" else {}
-    places = all_places(program.profile.rules, table.edition, sop_class_uid, always, nested=nested)
+    added = _additions(table)
+    places = all_places(program.profile.rules, table.edition, sop_class_uid, (*always, *added), nested=nested)
     walk = _Walk(table)
     for place in places:
         tags = tuple(key.tag for key in place.path)
@@ -103,9 +104,9 @@ def decisions(
         if len(tags) == 1 and tags[0] in always:
             yield Row(place, place.vrs, kind, (always[tags[0]],))
             continue
-        added = tuple(_additions(table, tags[0])) if len(tags) == 1 else ()
+        more = added.get(tags[0], ()) if len(tags) == 1 else ()
         for vrs, answers in walk.by_vr(place):
-            yield Row(place, vrs, kind, (*answers, *added))
+            yield Row(place, vrs, kind, (*answers, *more))
 
 
 class _Walk:
@@ -187,17 +188,32 @@ def _expression(rule: Rule) -> Expression | None:
     return rule.effect.expression if isinstance(rule.effect, Evaluate) else None
 
 
-def _additions(table: Table, tag: int) -> Iterator[Answer]:
-    """What rules add at a tag of the root."""
+def _additions(table: Table) -> dict[int, list[Answer]]:
+    """What rules add at the root, by tag."""
+    found: dict[int, list[Answer]] = defaultdict(list)
     for rule in table.additions:
         effect = rule.effect
-        if getattr(effect, "tag", None) != tag:
-            continue
-        allowed = iods.has_attribute(table.sop_class_uid, tag) if isinstance(effect, AddElement) else True
+        assert isinstance(effect, AddElement | AddPrivateElement)
+        allowed = iods.has_attribute(table.sop_class_uid, effect.tag) if isinstance(effect, AddElement) else True
         if allowed is None:
-            yield _by("reject", rule, "if absent", "nobody knows whether the SOP Class has it")
+            found[effect.tag].append(_by("reject", rule, "if absent", "nobody knows whether the SOP Class has it"))
         elif allowed:
-            yield _by("add", rule, "if absent")
+            found[effect.tag].append(_by("add", rule, "if absent"))
+    for rule in holding(table.rules, table.guards):
+        for tag in sorted(_added_by(_expression(rule))):
+            found[tag].append(_by("add", rule, "if absent", "where its expression asks for it"))
+    return found
+
+
+def _added_by(node: Expression | None) -> set[int]:
+    """The tags that an expression may add."""
+    if node is None:
+        return set()
+    found = {tag for part in parts(node) for tag in _added_by(part)}
+    match node:
+        case Call("Add", (Literal(int(tag)), *_)):
+            found.add(tag)
+    return found
 
 
 def _always(program: Program, table: Table) -> dict[int, Answer]:

@@ -6,11 +6,12 @@ from collections.abc import Iterable
 
 from hypothesis import assume, given, settings
 
-from karnak.dsl.analysis.decisions import ALWAYS, EXPRESSION, Answer, Mode, Row, decisions
+from karnak.dsl.analysis.decisions import ALWAYS, EXPRESSION, Answer, Row, decisions
 from karnak.ir.expression import (
     ACTION,
     BOOL,
     NULL,
+    VR,
     Binary,
     BinaryOperator,
     Conditional,
@@ -23,7 +24,7 @@ from karnak.ir.expression import (
 )
 from karnak.ir.profile import AddElement, AddPrivateElement, DatePart, Evaluate, Rule, Shift, TruncateDate
 from karnak.runtime.conditions import ConditionUndecided
-from karnak.runtime.deidentify import deidentify
+from karnak.runtime.deidentify import Mode, deidentify
 from karnak.runtime.part10 import read_instance
 from karnak.runtime.program import Program
 from karnak.runtime.rejection import Rejected
@@ -172,6 +173,9 @@ def test_additions_stand_behind_what_is_decided() -> None:
     assert words(rows["(0010,4000)"]) == ["remove", "if absent add"]
     assert "if absent reject" in words(shown(adding(added), sop_class="1.2.3")["(0010,4000)"])[1]
     assert words(shown(adding(AddElement(0x00180060, "DS", "1")), sop_class=SR)["(0018,0060)"]) == ["keep"]
+    asking = call("Add", tag("PatientComments"), Literal("LT", VR), text("x"))
+    by_expression = shown(rule(Evaluate(asking), "PatientID"))["(0010,4000)"]
+    assert words(by_expression) == ["keep", "if absent add (where its expression asks for it)"]
     private = shown(adding(AddPrivateElement(0x00291010, "LO", "x", "A")))
     assert words(private["(0029,1010)"]) == ["keep", "if absent add"]
 
