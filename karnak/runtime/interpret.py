@@ -314,9 +314,9 @@ class _Run:
 
     def note(self, place: _Place, key: ElementKey, vr: str, decision: Decision | None) -> None:
         """Note what was decided, for the report and for the attributes that say what was done."""
+        self.result.deeds.note(key, vr, decision)
         if decision is None:
             return
-        self.result.deeds.note(key, vr, decision)
         rule = decision.rule
         name, line = (rule.name, rule.span.line) if rule else (None, 0)
         self.result.changes.append(Change(place.shown + format_tag(key.tag), decision.verb, name, line))

@@ -205,7 +205,7 @@ class Table:
             unsure = vr == "SQ" or (is_private(tag) and removes) or creator
             return (Op.FALL_BACK if unsure else Op.CALL), b"", _spoken(verdict)
         if decision is None:
-            return Op.KEEP, b"", 0
+            return Op.KEEP, b"", _flags(verdict, None, "LO" if creator else vr)
         if decision.verb is Verb.EXCLUDE:
             return (Op.FALL_BACK if creator else Op.CALL), b"", 0
         flags = _flags(verdict, decision, "LO" if creator else vr)
@@ -240,7 +240,7 @@ def _replaces_content(verdict: Verdict, decision: Decision) -> bool:
     return basic and verdict.index is not None and decision.verb is Verb.DUMMY and verdict.key.tag == CONTENT_SEQUENCE
 
 
-def _flags(verdict: Verdict, decision: Decision, vr: str) -> int:
+def _flags(verdict: Verdict, decision: Decision | None, vr: str) -> int:
     deeds = Deeds()
     deeds.note(verdict.key, vr, decision)
     return (

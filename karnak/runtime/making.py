@@ -193,6 +193,7 @@ class Maker:
             around = self.around if self.plain else self.around_of(row, parent)
             decision = self.decide(verdict, row, raw, around)
             if decision is None:
+                self.note(verdict, None)
                 return KEEP
             match decision.verb:
                 case Verb.KEEP:
@@ -219,7 +220,7 @@ class Maker:
         new = encode_value(verdict.key.tag, verdict.vr, text, around.encoding, around.output_repertoire)
         return new.value or b""
 
-    def note(self, verdict: Verdict, decision: Decision) -> None:
+    def note(self, verdict: Verdict, decision: Decision | None) -> None:
         """Take note of what was done to an element, where it is of a kind that the attributes of the output tell of."""
         if verdict.vr in DATE_AND_TIME_VRS or is_private(verdict.key.tag):
             self.deeds.note(verdict.key, verdict.vr, decision)

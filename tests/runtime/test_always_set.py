@@ -7,13 +7,14 @@ import pydicom
 import pytest
 from pydicom import FileDataset
 
-from karnak.ir.expression import BOOL, Literal
+from karnak.ir.expression import BOOL, NULL, Conditional, Kind, Literal, Type
 from karnak.ir.profile import AddElement, DatePart, Effect, Profile, Rule, Shift, TruncateDate
 from karnak.runtime.deidentify import Mode, deidentify
 from karnak.runtime.keys import Project
 from karnak.runtime.outcome import Outcome
 from karnak.runtime.program import Program
 from karnak.standard.confidentiality import Option
+from karnak.testing.expressions import call
 from karnak.testing.specimen import BIG_ENDIAN, IMPLICIT, Leaf, Specimen, leaf, part10, sequence, tag_of
 from karnak.version import VERSION
 from tests.runtime.making import (
@@ -204,6 +205,7 @@ def test_without_the_element_too() -> None:
 
 DATED = leaf("SeriesDate", "20230517")
 TRUE, FALSE = Literal(True, BOOL), Literal(False, BOOL)
+NO_DECISION, MAYBE = Literal(None, NULL), Type(Kind.ACTION, nullable=True)
 SAFE = (leaf(0x00190010, "SIEMENS MR HEADER", "LO"), leaf(0x0019100C, "1000", "IS"))
 UNSAFE = leaf(0x0019100F, "x", "LO")
 
@@ -277,6 +279,13 @@ def test_safe_private_elements_are_claimed_only_where_all_that_stay_are_safe() -
     option = basic(Option.RETAIN_SAFE_PRIVATE)
     assert codes(specimen(*SAFE, UNSAFE), option) == ["113100", "113111"]
     assert codes(specimen(*SAFE, UNSAFE), rule(K, "0019100F"), option) == ["113100"]
+
+
+def test_unsafe_private_elements_that_no_rule_speaks_of_forbid_the_claim() -> None:
+    assert codes(specimen(*SAFE, UNSAFE), rule(K, "0019100C")) == []
+    assert codes(specimen(*SAFE, UNSAFE), rule(K, "0019100C"), rule(X, "0019100F")) == ["113111"]
+    undecided = rule(Evaluate(Conditional(TRUE, NO_DECISION, call("Remove"), MAYBE)), "0019100F")
+    assert codes(specimen(*SAFE, UNSAFE), rule(K, "0019100C"), undecided) == []
 
 
 # --- LongitudinalTemporalInformationModified ------------------------------------------------
