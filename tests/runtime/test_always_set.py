@@ -8,7 +8,7 @@ import pytest
 from pydicom import FileDataset
 
 from karnak.ir.expression import BOOL, NULL, Conditional, Kind, Literal, Type
-from karnak.ir.profile import AddElement, DatePart, Effect, Profile, Rule, Shift, TruncateDate
+from karnak.ir.profile import AddElement, DatePart, Effect, Evaluate, Profile, Rule, Shift, TruncateDate
 from karnak.runtime.deidentify import Mode, deidentify
 from karnak.runtime.keys import Project
 from karnak.runtime.outcome import Outcome
