@@ -342,10 +342,11 @@ def put_made(rows: "Ints", made: "Ints") -> None:
 
 @njit(cache=True, nogil=True)
 def edits_of(rows: "Ints", wanted: "Ints", edits: "Ints") -> None:
-    """What a plan does to some rows: (edit, VR code, pool, offset, size) of each; row -1 is removed."""
+    """What a plan does to some rows: (edit, VR code after it, pool, offset, size) of each; row -1 is removed."""
     for k in range(wanted.shape[0]):
         row = wanted[k]
-        edits[k, 0] = REMOVED if row < 0 else rows[row, EDIT]
+        edits[k, 0], edits[k, 1] = REMOVED, 0
         if row >= 0:
-            edits[k, 1], edits[k, 2] = rows[row, NEW_VR], rows[row, POOL]
-            edits[k, 3], edits[k, 4] = rows[row, OFFSET], rows[row, SIZE]
+            edits[k, 0] = rows[row, EDIT]
+            edits[k, 1] = rows[row, NEW_VR] if rows[row, EDIT] == REPLACED else rows[row, VR]
+            edits[k, 2], edits[k, 3], edits[k, 4] = rows[row, POOL], rows[row, OFFSET], rows[row, SIZE]

@@ -18,6 +18,7 @@ from karnak.runtime.conditions import ConditionUndecided
 from karnak.runtime.creators import Creators, TooManyCreators
 from karnak.runtime.decision import Verb
 from karnak.runtime.encoding import (
+    REPERTOIRE_VRS,
     RawDataset,
     UnwritableInstance,
     effective_vr,
@@ -345,6 +346,9 @@ class _Rewrite:
         edits_of(self.rows, self.root.uid_rows, edits)
         found: dict[int, str | None] = {}
         for tag, (edit, vr, pool, start, size) in zip(OUTPUT_UIDS, edits.tolist(), strict=True):
+            if vr_name(vr) in REPERTOIRE_VRS:
+                # What it says depends on the SpecificCharacterSet of the output.
+                raise FallBack("a UID that the outcome names has a VR of texts")
             if edit == KEPT:
                 found[tag] = self.root.text(tag)
             elif edit == REMOVED or vr == _VR_SQ:

@@ -101,12 +101,14 @@ class Specimen:
         transfer_syntax_uid: how it is encoded.
         meta: more elements of the file meta information, (0002,0013) and up.
         preamble: 128 bytes.
+        reserved: what the reserved bytes of headers hold, 16 bits; PS3.5 7.1.2 asks for 0.
     """
 
     elements: tuple[Element, ...]
     transfer_syntax_uid: str = EXPLICIT
     meta: tuple[Leaf, ...] = ()
     preamble: bytes = bytes(128)
+    reserved: int = 0
 
 
 def tag_of(name: str) -> int:
@@ -160,9 +162,9 @@ def sequence(
     return Items(tag, made, undefined_length, unknown)
 
 
-def encoded(elements: Iterable[Element], transfer_syntax_uid: str = EXPLICIT) -> bytes:
+def encoded(elements: Iterable[Element], transfer_syntax_uid: str = EXPLICIT, reserved: int = 0) -> bytes:
     """Write elements, in the order given, as a dataset of a transfer syntax; a deflated one is deflated."""
-    writer = _Writer(transfer_syntax_uid == IMPLICIT, transfer_syntax_uid == BIG_ENDIAN)
+    writer = _Writer(transfer_syntax_uid == IMPLICIT, transfer_syntax_uid == BIG_ENDIAN, reserved)
     body = writer.elements(elements)
     if transfer_syntax_uid != DEFLATED:
         return body
@@ -184,7 +186,7 @@ def part10(specimen: Specimen) -> bytes:
     )
     encoded_meta = encoded(meta)
     length = encoded([leaf(0x00020000, len(encoded_meta), "UL")])
-    body = encoded(specimen.elements, specimen.transfer_syntax_uid)
+    body = encoded(specimen.elements, specimen.transfer_syntax_uid, specimen.reserved)
     return b"".join((specimen.preamble, b"DICM", length, encoded_meta, body))
 
 
@@ -195,10 +197,12 @@ class _Writer:
     Attributes:
         implicit: value representations are left out.
         big_endian: high bytes come first.
+        reserved: what reserved bytes hold.
     """
 
     implicit: bool
     big_endian: bool
+    reserved: int = 0
 
     def elements(self, elements: Iterable[Element]) -> bytes:
         return b"".join(map(self.element, elements))
@@ -228,7 +232,9 @@ class _Writer:
         if self.implicit:
             return self.mark(tag, length)
         start = struct.pack(self.order + "HH", tag >> 16, tag & 0xFFFF) + vr.encode("ascii")
-        return start + struct.pack(self.order + ("xxI" if vr in _LONG else "H"), length)
+        if vr in _LONG:
+            return start + struct.pack(self.order + "HI", self.reserved, length)
+        return start + struct.pack(self.order + "H", length)
 
     def mark(self, tag: int, length: int) -> bytes:
         return struct.pack(self.order + "HHI", tag >> 16, tag & 0xFFFF, length)

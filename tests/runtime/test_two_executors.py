@@ -34,6 +34,7 @@ from tests.runtime.making import (
     PROJECT,
     SR,
     D,
+    K,
     U,
     X,
     Z,
@@ -51,6 +52,7 @@ from tests.runtime.making import (
 )
 
 NAME = leaf("PatientName", "DOE^JANE")
+CHARACTER_SET = tag_of("SpecificCharacterSet")
 MODES: tuple[Mode, Mode] = ("deid", "morph")
 MAYBE_TEXT = Type(Kind.STR, nullable=True)
 
@@ -159,6 +161,16 @@ def test_an_instance_may_get_its_uids_from_an_expression(name: str) -> None:
     outcome = run(without(specimen(), name), rule(Evaluate(added), "PatientID"))
     assert outcome.status is Status.FORWARDED
     assert raw(output(outcome), name) == b"1.2.3\0"
+
+
+@pytest.mark.parametrize("effect", [K, X, replaced_by(text("\u5c71"))])
+@pytest.mark.parametrize(
+    "character_set", [Leaf(CHARACTER_SET, "CS", b"ISO_IR 192"), Leaf(CHARACTER_SET, "CS", b"GB18030 ")]
+)
+def test_a_uid_that_is_written_as_text_is_named_as_the_output_has_it(effect: Effect, character_set: Leaf) -> None:
+    study = Leaf(tag_of("StudyInstanceUID"), "LO", "\u00e9".encode())
+    run(specimen(character_set, study), rule(effect, "SpecificCharacterSet"))
+    run(specimen(character_set, study), rule(effect, "StudyInstanceUID"))
 
 
 # --- values that don't fit ------------------------------------------------------------------
