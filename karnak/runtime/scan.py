@@ -423,4 +423,4 @@ def scan(data: "Bytes", start: int, stop: int, implicit: bool, workspace: "Rows 
             return Index(rows, count)
         if cause != _FULL:
             raise refused(Refusal(cause), offset, first, second)
-        rows = np.empty((2 * rows.shape[0], rows.shape[1]), np.int64)
+        rows = np.empty((max(2 * rows.shape[0], _FIRST_CAPACITY), rows.shape[1]), np.int64)

@@ -26,9 +26,10 @@ from karnak.runtime.assemble import LONG_RUN
 from karnak.runtime.creators import Creators
 from karnak.runtime.deidentify import Mode, deidentify
 from karnak.runtime.outcome import Status
+from karnak.runtime.part10 import read_instance
 from karnak.runtime.table import MAX_CONTEXTS
 from karnak.testing.expressions import call, method, tag, text
-from karnak.testing.specimen import Fragments, Leaf, Specimen, leaf, part10, sequence, tag_of
+from karnak.testing.specimen import EXPLICIT, Fragments, Leaf, Specimen, leaf, part10, sequence, tag_of
 from tests.runtime.making import (
     NOW,
     PROJECT,
@@ -311,3 +312,9 @@ def test_more_private_creators_than_have_numbers(monkeypatch: pytest.MonkeyPatch
     )
     both_engines(data, chosen)
     assert deidentify(data, chosen, PROJECT, mode="morph", now=NOW).fallback == "a table has grown to its bound"
+
+
+def test_a_parsed_instance_without_elements_leaves_the_next_one_room() -> None:
+    empty = read_instance(b"", EXPLICIT)
+    assert "PatientID" in rejection(deidentify(empty, program(), PROJECT, mode="morph", now=NOW))
+    stays_with_the_tables(specimen(NAME))
