@@ -164,7 +164,11 @@ def busy_profiles(draw: st.DrawFn) -> Profile:
     """Profiles in which rules stand twice, with conditions that passes have work with."""
     found = draw(profiles(st.builds(lambda rule, guard: replace(rule, guard=guard), rules(), busy_guards())))
     again = [] if len(found.rules) > 5 else draw(st.lists(st.sampled_from(found.rules), max_size=3))
-    copies = [replace(rule, name=f"{rule.name} again", span=replace(rule.span, line=900)) for rule in again]
+    guards = [draw(st.one_of(st.just(rule.guard), busy_guards())) for rule in again]
+    copies = [
+        replace(rule, name=f"{rule.name} again", span=replace(rule.span, line=900), guard=guard)
+        for rule, guard in zip(again, guards, strict=True)
+    ]
     basic = [rule.codename for rule in found.rules].count("basic.dicom.profile")
     kept = [rule for rule in copies if not (basic and rule.codename == "basic.dicom.profile")]
     return replace(found, rules=(*found.rules, *kept))
