@@ -9,7 +9,7 @@ from karnak.dsl.compile import ProfileError, compile_profile
 from karnak.dsl.diagnostics import Severity
 from karnak.dsl.source import Source
 from karnak.ir.profile import Effect, Shift, ShiftByTag, ShiftRange, TruncateDate
-from karnak.runtime.deidentify import deidentify
+from karnak.runtime.deidentify import Engine, deidentify
 from karnak.runtime.keys import Project
 from karnak.runtime.outcome import Outcome, Status
 from karnak.runtime.program import Program
@@ -75,13 +75,14 @@ class Tally:
 def refusal_codes(profile: str) -> frozenset[str]:
     """Name the errors for which a profile is refused here; none where it compiles."""
     try:
-        _compile(profile)
+        compiled(profile)
     except ProfileError as refusal:
         return frozenset(found.code for found in refusal.diagnostics if found.severity is Severity.ERROR)
     return frozenset()
 
 
-def _compile(profile: str) -> Program:
+def compiled(profile: str) -> Program:
+    """Compile a profile against the edition that the reference engine carries."""
     return compile_profile(Source(f"{profile}.yml", profile_texts()[profile]), edition=EDITION)
 
 
@@ -97,7 +98,7 @@ def run_profile(profile: str, listed: Divergences) -> Tally:
         if refusal is not None and set(refusal.codes) == codes:
             return Tally(refused=names)
         return Tally(unexplained=[f"{profile} is refused for {', '.join(sorted(codes))}, which is not listed"])
-    return _run_cases(_compile(profile), group, listed)
+    return _run_cases(compiled(profile), group, listed)
 
 
 def _run_cases(program: Program, group: tuple[Case, ...], listed: Divergences) -> Tally:
@@ -106,20 +107,26 @@ def _run_cases(program: Program, group: tuple[Case, ...], listed: Divergences) -
     outcomes: dict[tuple[str, ...], Outcome] = {}
     for case in group:
         if case.run not in outcomes:
-            data = inputs()[case.input]
-            outcomes[case.run] = deidentify(
-                data,
-                program,
-                _project(case),
-                pseudonym=case.pseudonym if case.mode == "deid" else None,
-                mode="deid" if case.mode == "deid" else "morph",
-                now=NOW,
-                # A dataset alone comes with its transfer syntax; the reference engine guesses it.
-                transfer_syntax_uid=None if data[128:132] == b"DICM" else case.output.get("transferSyntax"),
-            )
+            outcomes[case.run] = answer(case, program)
         twin = case.run in repaired and not case.null_repaired
         tally.add(judge(case, outcomes[case.run], program, listed, has_twin=twin))
     return tally
+
+
+def answer(case: Case, program: Program, engine: Engine = "tables") -> Outcome:
+    """Give one case to our engine, or to the interpreter that is its judge."""
+    data = inputs()[case.input]
+    return deidentify(
+        data,
+        program,
+        _project(case),
+        pseudonym=case.pseudonym if case.mode == "deid" else None,
+        mode="deid" if case.mode == "deid" else "morph",
+        now=NOW,
+        # A dataset alone comes with its transfer syntax; the reference engine guesses it.
+        transfer_syntax_uid=None if data[128:132] == b"DICM" else case.output.get("transferSyntax"),
+        engine=engine,
+    )
 
 
 def judge(case: Case, outcome: Outcome, program: Program, listed: Divergences, *, has_twin: bool) -> Tally:
