@@ -44,10 +44,14 @@ def flattened(dataset: Dataset) -> Found:
 
 
 def scanned(data: bytes, encoding: Encoding) -> Found:
+    """What a scanner finds, in the same form."""
+    index = scan(np.frombuffer(data, np.uint8), 0, len(data), encoding.implicit)
+    return rows_of(index, data, 0, len(data))
+
+
+def rows_of(index: Index, data: bytes, start: int, stop: int) -> Found:
     """The rows of an index in the same form, once they are found sound."""
-    array = np.frombuffer(data, np.uint8)
-    index = scan(array, 0, len(data), encoding.implicit)
-    sound(index, len(data))
+    sound(index, start, stop)
     found: Found = []
     for row in index.rows[: index.size]:
         kind, vr = row[KIND], vr_name(int(row[VR]))
@@ -61,12 +65,12 @@ def scanned(data: bytes, encoding: Encoding) -> Found:
     return found
 
 
-def sound(index: Index, size: int) -> None:
-    """Rows nest: each begins where the one before it ends, and lies within the one around it."""
+def sound(index: Index, start: int, stop: int) -> None:
+    """Rows nest: each lies within the one around it, and nothing lies outside of the dataset."""
     rows = index.rows[: index.size]
     for i, row in enumerate(rows):
         parent = int(row[PARENT])
-        first, last = (0, size) if parent < 0 else (int(rows[parent, VALUE]), int(rows[parent, END]))
+        first, last = (start, stop) if parent < 0 else (int(rows[parent, VALUE]), int(rows[parent, END]))
         assert first <= row[HEADER] < row[VALUE] <= row[VALUE] + row[LENGTH] <= row[END] <= last
         assert i < row[NEXT] <= index.size
         assert parent < i
