@@ -101,7 +101,7 @@ LEAVES = (
     0x00280010, 0x00280106, 0x00280303, 0x0040A120, 0x0040A124, 0x0040A160, 0x60000010, 0x60003000, 0x7777AB01,
 )  # fmt: skip
 SEQUENCES = (0x00081110, 0x00081140, 0x00120064, 0x00400275, 0x0040A043, 0x0040A730, 0x52009229)
-UNUSUAL = (0x00080000, 0x00080000, 0x00100000, 0x00090000, 0xFFFCFFFC, 0x00000000)
+UNUSUAL = (0x00080000, 0x00080000, 0x00100000, 0x00090000, 0xFFFCFFFC)
 PIXEL_DATA = 0x7FE00010
 IDENTITY = ("SOPClassUID", "SOPInstanceUID", "PatientID", "StudyInstanceUID", "SeriesInstanceUID")
 SOP_CLASSES = (
@@ -221,7 +221,8 @@ def element(random: Random, inside: Inside) -> Element:
 def element_at(random: Random, tag_number: int, inside: Inside) -> Element:
     """A leaf, a sequence or fragments at a tag."""
     known = implicit_vr(tag_number)
-    is_sequence = known == "SQ" or (is_private(tag_number) and seldom(random, 4))
+    may_hold_items = known == "UN" or not inside.implicit
+    is_sequence = known == "SQ" or (is_private(tag_number) and may_hold_items and seldom(random, 4))
     if not inside.implicit and seldom(random, 16):
         is_sequence = not is_sequence
     if is_sequence:
