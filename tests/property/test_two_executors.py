@@ -11,9 +11,10 @@ from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from karnak.ir.profile import Evaluate, Profile
+from karnak.ir.profile import BasicProfile, Evaluate, Profile
 from karnak.runtime.decode import decode_dataset
 from karnak.runtime.deidentify import Mode
+from karnak.runtime.dummies import CONTENT_SEQUENCE
 from karnak.runtime.encoding import EXPLICIT, IMPLICIT, Encoding, UnreadableInstance
 from karnak.runtime.keys import Project
 from karnak.runtime.program import Program
@@ -21,11 +22,12 @@ from karnak.testing import strategies
 from karnak.testing.character_sets import DEFAULT
 from karnak.testing.specimen import EXPLICIT as EXPLICIT_SYNTAX
 from karnak.testing.specimen import IMPLICIT as IMPLICIT_SYNTAX
-from karnak.testing.specimen import Specimen, encoded
+from karnak.testing.specimen import Specimen, encoded, leaf
 from tests.property import dense
 from tests.property.executors import MODES, Case, agree, around, drawn
 from tests.property.indexes import flattened, scanned
-from tests.runtime.making import rule
+from tests.runtime.making import SR as STRUCTURED_REPORT
+from tests.runtime.making import basic, rule
 
 MANY = int(os.environ.get("KARNAK_FUZZ", "1"))
 
@@ -59,25 +61,36 @@ def examples(count: int, *, shrinks: bool = True) -> settings:
 
 
 @given(strategies.instances(), strategies.programs(), strategies.projects(), st.sampled_from(MODES))
-@examples(300)
+@examples(400)
 def test_instances_and_profiles_of_every_kind(data: bytes, chosen: Program, project: Project, mode: Mode) -> None:
     agree(Case(data, chosen.profile, chosen.edition, project, mode))
 
 
 @given(randoms())
-@examples(800, shrinks=False)
+@examples(1200, shrinks=False)
 def test_instances_and_profiles_that_meet(random: Random) -> None:
     agree(drawn(random))
 
 
 @given(randoms())
-@examples(400, shrinks=False)
+@examples(500, shrinks=False)
 def test_private_blocks(random: Random) -> None:
     inside = dense.Inside(2, DEFAULT, implicit=False)
     made = dense.specimen(random, EXPLICIT_SYNTAX)
     blocks = [element for _ in range(3) for element in dense.block(random, inside)]
     elements = dense.in_order([*blocks, *made.elements])
     agree(around(random, Specimen(elements), dense.profile(random, dense.private_rule)))
+
+
+@given(randoms())
+@examples(400, shrinks=False)
+def test_documents(random: Random) -> None:
+    content = (dense.items(random, CONTENT_SEQUENCE, dense.Inside(3, DEFAULT, implicit=False)) for _ in range(2))
+    made = dense.specimen(random, EXPLICIT_SYNTAX)
+    document = dense.in_order([*content, leaf("SOPClassUID", STRUCTURED_REPORT), *made.elements])
+    rules = [dense.rule(random, line) for line in range(1, 1 + random.randint(0, 2))]
+    profile = Profile("", "", "", "", (*(r for r in rules if not isinstance(r.effect, BasicProfile)), basic()))
+    agree(around(random, Specimen(document), profile))
 
 
 @given(randoms())

@@ -8,6 +8,7 @@ import pytest
 from karnak.ir.expression import (
     ACTION,
     BOOL,
+    NULL,
     VR,
     Binary,
     BinaryOperator,
@@ -134,6 +135,25 @@ def test_a_question_is_not_answered_no_where_a_guard_asks_it_too() -> None:
     found = output(run(specimen(leaf("Manufacturer", "ACME"), leaf("Modality", "CT")), guarded, asked))
     assert "Manufacturer" not in found
     assert "Modality" in found
+
+
+THIS_IS_PUBLIC = Binary(BinaryOperator.EQUAL, Current(CurrentName.STRING_VALUE, MAYBE_TEXT), text("public"), BOOL)
+KEPT_IF_PUBLIC = Evaluate(
+    Conditional(THIS_IS_PUBLIC, call("Keep"), Literal(None, NULL), Type(Kind.ACTION, nullable=True))
+)
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_documents_content_stays_where_an_expression_keeps_some_of_it(kept: bool, wrapped: bool) -> None:
+    inside = [sequence("ContentSequence", [leaf("TextValue", "public" if kept else "secret")])]
+    content = sequence("ContentSequence", inside) if wrapped else inside[0]
+    found = output(run(specimen(content, sop_class=SR), rule(KEPT_IF_PUBLIC, "TextValue"), basic()))
+    item = found.ContentSequence[0]
+    if kept and wrapped:
+        item = item.ContentSequence[0]
+    assert item.TextValue == ("public" if kept else "UNKNOWN")
+    assert ("ValueType" in item) is not kept
 
 
 # --- character repertoires ------------------------------------------------------------------
