@@ -78,13 +78,17 @@ def answers(outcome: Outcome) -> tuple[object, ...]:
     )
 
 
-def difference(case: Case) -> str:
+def difference(case: Case, program: Program | None = None) -> str:
     """Give a case to both executors, twice, for the second time finds what the first has left.
+
+    Args:
+        case: what they are given.
+        program: the profile as other instances have left it; None for one that has met nothing yet.
 
     Returns:
         How they differ, in words for people who repair it; "" where they don't.
     """
-    program, data = Program(case.profile, case.edition), case.data
+    program, data = program or Program(case.profile, case.edition), case.data
 
     def run(engine: Engine, now: datetime) -> Outcome:
         return deidentify(data, program, case.project, pseudonym=case.pseudonym, mode=case.mode, now=now, engine=engine)

@@ -4,6 +4,7 @@
 """
 
 import os
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -24,7 +25,7 @@ from karnak.testing.specimen import EXPLICIT as EXPLICIT_SYNTAX
 from karnak.testing.specimen import IMPLICIT as IMPLICIT_SYNTAX
 from karnak.testing.specimen import Specimen, encoded, leaf
 from tests.property import dense
-from tests.property.executors import MODES, Case, agree, around, drawn
+from tests.property.executors import MODES, Case, agree, around, difference, drawn
 from tests.property.indexes import flattened, scanned
 from tests.runtime.making import SR as STRUCTURED_REPORT
 from tests.runtime.making import basic, rule
@@ -70,6 +71,16 @@ def test_instances_and_profiles_of_every_kind(data: bytes, chosen: Program, proj
 @examples(1200, shrinks=False)
 def test_instances_and_profiles_that_meet(random: Random) -> None:
     agree(drawn(random))
+
+
+@given(randoms())
+@examples(100, shrinks=False)
+def test_tables_that_many_instances_have_filled(random: Random) -> None:
+    case = drawn(random)
+    warm = Program(case.profile, case.edition)
+    for number in range(8):
+        found = difference(replace(case, made=dense.specimen(random), mode=random.choice(MODES)), warm)
+        assert not found, f"instance {number}: {found}"
 
 
 @given(randoms())
