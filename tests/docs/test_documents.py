@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from karnak.gateway.defaults import default_source
-from tests.system.programs import environment, free_port, server, tool
+from tests.system.programs import environment, free_port, search_path, server, tool
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -99,7 +99,7 @@ class Reader:
         if command == GATEWAY:
             return self._start_gateway()
         settings = environment()
-        settings["PATH"] = f"{self.folder / 'bin'}:{settings['PATH']}"
+        settings["PATH"] = f"{search_path()}:{self.folder / 'bin'}"
         text = f"(exit {self._exit_code})\n{self.here(command)}"
         done = subprocess.run(
             ["bash", "-c", text],

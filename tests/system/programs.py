@@ -22,9 +22,17 @@ _SECONDS_TO_START = 60.0
 _SECONDS_TO_END = 60.0
 
 
+def search_path() -> str:
+    """PATH without the environment that runs the tests: pynetdicom puts programs there that are named as dcmtk's."""
+    ours = Path(sys.executable).parent
+    return os.pathsep.join(
+        folder for folder in os.environ["PATH"].split(os.pathsep) if folder and Path(folder).absolute() != ours
+    )
+
+
 def tool(name: str) -> str:
-    """Find a program, or fail."""
-    path = shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin:/sbin")
+    """Find a program of somebody else, or fail."""
+    path = shutil.which(name, path=f"{search_path()}:/usr/sbin:/usr/local/sbin:/sbin")
     assert path is not None, f"{name} is needed by this test and is not installed"
     return path
 

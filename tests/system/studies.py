@@ -4,7 +4,6 @@ Made from pydicom's own small test files, or from nothing where it has none. Wha
 begins with PLANTED, and must not be found in anything that leaves.
 """
 
-import shutil
 import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,6 +13,8 @@ from pydicom.data import get_testdata_file
 from pydicom.dataset import FileMetaDataset
 from pydicom.sequence import Sequence
 from pydicom.uid import UID
+
+from tests.system.programs import tool
 
 PLANTED = b"PLANTED"
 EXPLICIT = UID("1.2.840.10008.1.2.1")
@@ -141,8 +142,6 @@ def make(kind: str, folder: Path, number: int = 1) -> Path:
 
 def dump(path: Path) -> str:
     """What dcmdump, a reader that is not ours, says of a file."""
-    program = shutil.which("dcmdump")
-    assert program is not None, "dcmdump is needed by this test and is not installed"
-    shown = subprocess.run([program, "+L", str(path)], capture_output=True, text=True, check=True, timeout=60)
+    shown = subprocess.run([tool("dcmdump"), "+L", str(path)], capture_output=True, text=True, check=True, timeout=60)
     assert shown.stderr == ""
     return shown.stdout
