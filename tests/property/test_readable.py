@@ -2,12 +2,14 @@
 
 import subprocess
 import warnings
+from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import cast
 
+import pytest
 from hypothesis import given, settings
-from pydicom import Dataset, dcmread
+from pydicom import Dataset, config, dcmread
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.uid import UID
 
@@ -18,6 +20,14 @@ from karnak.testing.reading import leaves, read_part10
 from karnak.testing.specimen import BIG_ENDIAN, Element, Items, Leaf, Specimen, part10
 from karnak.testing.strategies import instances, programs, specimens
 from tests.runtime.making import basic, both_engines, program
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _odd_lengths() -> Iterator[None]:
+    """Drawn values of private elements need not suit the VR that pydicom's dictionary has for them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(config, "convert_wrong_length_to_UN", True)
+        yield
 
 
 def walk(dataset: Dataset, place: str = "") -> dict[str, bytes | None]:
