@@ -1,48 +1,20 @@
 """The gateway's configuration: what can be written, with its limits and defaults.
 
-This file is the list of settings; `plan.py` says what they mean together. Texts are taken
-as they are written: an AE title of digits stays a text.
+This file is the list of settings; `plan.py` says what they mean together.
 """
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-AE_TITLE_LENGTH = 16
+from karnak.gateway.config_types import AeTitle, Host, Name, Port, Seconds
+
 ANYONE = "any"
-
-
-def _ae_title(text: str) -> str:
-    """Check an AE title: 1 to 16 characters of the default repertoire, no backslash (PS3.5 section 6.2, VR AE)."""
-    title = text.strip(" ")
-    if not title:
-        raise PydanticCustomError("ae_title", "an AE title has at least one character that is no space")
-    if len(title) > AE_TITLE_LENGTH:
-        raise PydanticCustomError("ae_title", "an AE title has at most 16 characters")
-    if "\\" in title or not all(" " <= character <= "~" for character in title):
-        raise PydanticCustomError(
-            "ae_title", "an AE title is made of ASCII letters, digits and signs, without backslash"
-        )
-    return title
-
-
-def _name(text: str) -> str:
-    if not text.strip() or not text.isprintable():
-        raise PydanticCustomError("name", "a name has printable characters, and at least one that is no space")
-    return text.strip()
 
 
 def _anyone(value: Any) -> Any:
     return None if value == ANYONE else value
-
-
-AeTitle = Annotated[str, AfterValidator(_ae_title)]
-Name = Annotated[str, Field(max_length=64), AfterValidator(_name)]
-Host = Annotated[str, Field(min_length=1, max_length=253), AfterValidator(_name)]
-Port = Annotated[int, Field(ge=1, le=65535)]
-Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
 
 
 class _Section(BaseModel):
