@@ -158,7 +158,7 @@ def _name(outcome: Outcome) -> Path:
     """Name an output as a folder destination of the gateway does: by its own UIDs."""
     return relative_path(
         Parcel(
-            data_set=b"",
+            segments=(),
             transfer_syntax_uid=outcome.transfer_syntax_uid or "",
             sop_class_uid=outcome.sop_class_uid or "",
             sop_instance_uid=outcome.sop_instance_uid or "",

@@ -16,7 +16,7 @@ from datetime import datetime
 
 from karnak.errors import KarnakError
 from karnak.gateway.answers import Fate, Result, StoreStatus, count, status_of
-from karnak.gateway.deliver.parcel import DeliveryError, Parcel
+from karnak.gateway.deliver.parcel import DeliveryError, Parcel, Refused
 from karnak.gateway.journal import Journal
 from karnak.gateway.plan import Plan
 from karnak.gateway.quarantine import Quarantine
@@ -30,7 +30,6 @@ from karnak.runtime.part10 import (
     Instance,
     decode_instance,
     read_instance,
-    split_part10,
 )
 from karnak.runtime.warm import warm_up
 
@@ -186,9 +185,11 @@ class Gateway:
             if isinstance(treated, Result):
                 return treated
             parcel = treated
-        remark = outlet.destination.deliver(parcel)
-        if remark is not None:
-            self._journal.write("remark", receipt=receipt, destination=outlet.name, reason=remark)
+        (answer,) = outlet.destination.deliver((parcel,))
+        if isinstance(answer, Refused):
+            return Result.undelivered(outlet.name, answer.reason)
+        if answer.remark is not None:
+            self._journal.write("remark", receipt=receipt, destination=outlet.name, reason=answer.remark)
         return Result.delivered(outlet.name)
 
     def _treat(self, receipt: str, name: str, treatment: Treatment, instance: Instance) -> Parcel | Result:
@@ -207,20 +208,11 @@ class Gateway:
             self._note_fallback(receipt, name, outcome.fallback)
         if outcome.status is Status.EXCLUDED:
             return Result.excluded(name, outcome.reason or "the profile excludes the instance")
-        data = outcome.data
-        if outcome.status is not Status.FORWARDED or data is None:
+        if outcome.status is not Status.FORWARDED:
             return Result.rejected(name, outcome.reason or "the instance could not be de-identified")
         for warning in outcome.warnings:
             self._journal.write("remark", receipt=receipt, destination=name, reason=warning)
-        transfer_syntax_uid, data_set = split_part10(data)
-        return Parcel(
-            data_set,
-            transfer_syntax_uid,
-            outcome.sop_class_uid or "",
-            outcome.sop_instance_uid or "",
-            outcome.study_instance_uid,
-            outcome.series_instance_uid,
-        )
+        return Parcel.of_outcome(outcome)
 
     def _note_fallback(self, receipt: str, name: str, reason: str) -> None:
         """Say that the tables left an instance to the interpreter, and how often that was so for this reason."""
@@ -240,7 +232,7 @@ class Gateway:
         outlets = node.outlets if node is not None else ()
         profiles = {o.name: o.treatment.program.profile.name for o in outlets if o.treatment is not None}
         original = Parcel(
-            received.data_set, received.transfer_syntax_uid, received.sop_class_uid, received.sop_instance_uid
+            (received.data_set,), received.transfer_syntax_uid, received.sop_class_uid, received.sop_instance_uid
         )
         try:
             self._quarantine.keep(receipt, self._clock(), received.caller, original, rejections, profiles)
@@ -255,7 +247,7 @@ def _matches(instance: Instance, received: Received) -> bool:
 
 def _as_received(instance: Instance, received: Received) -> Parcel:
     return Parcel(
-        received.data_set,
+        (received.data_set,),
         received.transfer_syntax_uid,
         received.sop_class_uid,
         received.sop_instance_uid,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from karnak.gateway.answers import Result
 from karnak.gateway.deliver.folder import write_whole
-from karnak.gateway.deliver.parcel import Parcel
+from karnak.gateway.deliver.parcel import Buffer, Parcel
 from karnak.gateway.route import Caller
 
 _FILE_MODE, _FOLDER_MODE = 0o600, 0o700
@@ -71,9 +71,9 @@ class Quarantine:
             ],
         }
         folder = self._folder / when.date().isoformat() / receipt
-        self._write(folder / "instance.dcm", original.file())
+        self._write(folder / "instance.dcm", *original.file())
         self._write(folder / "report.json", (json.dumps(report, indent=2) + "\n").encode("ascii"))
         return folder
 
-    def _write(self, path: Path, data: bytes) -> None:
-        write_whole(path, data, file_mode=_FILE_MODE, folder_mode=_FOLDER_MODE)
+    def _write(self, path: Path, *pieces: Buffer) -> None:
+        write_whole(path, *pieces, file_mode=_FILE_MODE, folder_mode=_FOLDER_MODE)

@@ -8,7 +8,7 @@ import pytest
 from karnak.gateway.deliver import dicom
 from karnak.gateway.deliver.association import Context
 from karnak.gateway.deliver.dicom import DicomDestination
-from karnak.gateway.deliver.parcel import DeliveryError, Parcel
+from karnak.gateway.deliver.parcel import DeliveryError, Parcel, Refused
 from tests.gateway.instances import SECONDARY_CAPTURE
 from tests.gateway.peers import (
     ABORT,
@@ -34,7 +34,15 @@ BYTES = bytes(range(256)) * 4
 
 
 def parcel(data_set: bytes = BYTES, sop_class: str = SECONDARY_CAPTURE, syntax: str = EXPLICIT) -> Parcel:
-    return Parcel(data_set, syntax, sop_class, "2.25.1")
+    return Parcel((data_set,), syntax, sop_class, "2.25.1")
+
+
+def deliver(made: DicomDestination, one: Parcel) -> str | None:
+    """Deliver one parcel: its remark, or an error where it was refused."""
+    (answer,) = made.deliver((one,))
+    if isinstance(answer, Refused):
+        raise DeliveryError(answer.reason)
+    return answer.remark
 
 
 def destination(to: Peer, maximum: int = 1, **timeouts: float) -> DicomDestination:
@@ -55,7 +63,7 @@ def test_the_data_set_arrives_to_the_byte_in_pdus_that_the_peer_takes(maximum_pd
     sent = parcel((bytes(range(256)) * 800)[:size])
     with peer(script) as to:
         made = destination(to)
-        assert made.deliver(sent) is None
+        assert deliver(made, sent) is None
         made.close()
     assert done.wait(5)
     ((command, data, lengths),) = messages
@@ -72,7 +80,7 @@ def test_an_association_is_used_again_for_the_same_kind_of_instance() -> None:
     with peer(answers(0, 0, 0, 0)) as to:
         made = destination(to)
         for _ in range(3):
-            made.deliver(parcel())
+            deliver(made, parcel())
         made.close()
     assert to.connections == 1
 
@@ -88,8 +96,8 @@ def test_another_transfer_syntax_gets_another_association_and_the_limit_holds() 
 
     with peer(first, answers(0, 0)) as to:
         made = destination(to, maximum=1)
-        made.deliver(parcel())
-        made.deliver(parcel(syntax=IMPLICIT))
+        deliver(made, parcel())
+        deliver(made, parcel(syntax=IMPLICIT))
         # With one association allowed, the idle one was released before the next was asked for.
         assert released.is_set()
         made.close()
@@ -100,7 +108,7 @@ def test_a_new_association_proposes_what_earlier_ones_carried() -> None:
     with peer(answers(0), answers(0, 0, 0, 0)) as to:
         made = destination(to)
         for syntax in (EXPLICIT, IMPLICIT, EXPLICIT, IMPLICIT):
-            made.deliver(parcel(syntax=syntax))
+            deliver(made, parcel(syntax=syntax))
         made.close()
     assert to.connections == 2
 
@@ -112,8 +120,8 @@ def test_a_kind_that_a_peer_refuses_is_not_proposed_again() -> None:
     with peer(refuses, answers(0, 0)) as to:
         made = destination(to)
         with pytest.raises(DeliveryError, match="does not accept"):
-            made.deliver(parcel(syntax=IMPLICIT))
-        made.deliver(parcel())
+            deliver(made, parcel(syntax=IMPLICIT))
+        deliver(made, parcel())
         association, _ = made._idle[0]
         assert list(association.accepted) == [Context(SECONDARY_CAPTURE, EXPLICIT)]
         made.close()
@@ -130,7 +138,7 @@ def test_an_idle_association_is_released_after_a_while(monkeypatch: pytest.Monke
 
     with peer(script) as to:
         made = destination(to)
-        made.deliver(parcel())
+        deliver(made, parcel())
         assert released.wait(10)
         made.close()
 
@@ -147,7 +155,7 @@ def test_associations_are_used_in_parallel_up_to_the_limit() -> None:
 
     with peer(script) as to:
         made = destination(to, maximum=3)
-        threads = [threading.Thread(target=made.deliver, args=(parcel(),)) for _ in range(3)]
+        threads = [threading.Thread(target=deliver, args=(made, parcel())) for _ in range(3)]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -159,7 +167,7 @@ def test_associations_are_used_in_parallel_up_to_the_limit() -> None:
 
 def _note_error(made: DicomDestination, errors: list[str]) -> None:
     try:
-        made.deliver(parcel())
+        deliver(made, parcel())
     except DeliveryError as error:
         errors.append(str(error))
 
@@ -179,7 +187,7 @@ def test_no_more_associations_than_the_limit() -> None:
         first.start()
         assert asked.wait(10)
         with pytest.raises(DeliveryError, match=r"all 1 associations stayed busy for 0.2 s"):
-            made.deliver(parcel())
+            deliver(made, parcel())
         go_on.set()
         first.join(10)
         made.close()
@@ -199,7 +207,7 @@ def test_no_more_associations_than_the_limit() -> None:
 def test_success_and_warnings_are_delivered(status: int, remark: str | None) -> None:
     with peer(answers(status)) as to:
         made = destination(to)
-        assert made.deliver(parcel()) == remark
+        assert deliver(made, parcel()) == remark
         made.close()
 
 
@@ -220,7 +228,7 @@ def test_any_other_status_is_undelivered(status: int, message: str) -> None:
     with peer(answers(status)) as to:
         made = destination(to)
         with pytest.raises(DeliveryError, match=message):
-            made.deliver(parcel())
+            deliver(made, parcel())
         made.close()
 
 
@@ -312,7 +320,7 @@ def test_a_peer_that_misbehaves_is_named_in_time(script: Script, message: str, c
     with peer(script) as to:
         made = destination(to, connect_timeout=0.3, response_timeout=0.3)
         with pytest.raises(DeliveryError) as caught:
-            made.deliver(parcel())
+            deliver(made, parcel())
         made.close()
     assert str(caught.value) == message
     assert to.connections == connections
@@ -327,7 +335,7 @@ def test_a_peer_that_stops_taking_data_is_left() -> None:
     with peer(stalls) as to:
         made = destination(to, response_timeout=0.3)
         with pytest.raises(DeliveryError, match=r"the peer stopped taking data for 0.3 s"):
-            made.deliver(parcel(bytes(20_000_000)))
+            deliver(made, parcel(bytes(20_000_000)))
         made.close()
     assert to.connections == 1
 
@@ -354,13 +362,13 @@ def test_a_peer_that_dies_halfway_is_tried_once_more(script: Script) -> None:
     big = parcel(bytes(1_000_000))
     with peer(script, answers(0)) as to:
         made = destination(to)
-        assert made.deliver(big) is None
+        assert deliver(made, big) is None
         made.close()
     assert to.connections == 2
     with peer(script) as to:
         made = destination(to)
         with pytest.raises(DeliveryError, match="the connection broke|the peer (closed|ended)"):
-            made.deliver(big)
+            deliver(made, big)
         made.close()
     assert to.connections == 2
 
@@ -375,9 +383,9 @@ def test_an_association_that_broke_while_idle_is_replaced() -> None:
 
     with peer(once, answers(0)) as to:
         made = destination(to)
-        made.deliver(parcel())
+        deliver(made, parcel())
         assert closed.wait(5)
-        made.deliver(parcel())
+        deliver(made, parcel())
         made.close()
     assert to.connections == 2
 
@@ -387,7 +395,7 @@ def test_nobody_listens() -> None:
         address = to.address()
     made = DicomDestination(address, 1)
     with pytest.raises(DeliveryError, match="no connection: Connection refused"):
-        made.deliver(parcel())
+        deliver(made, parcel())
 
 
 @pytest.mark.parametrize("uid", ["", "not a uid", "1." * 40, "1..2", "1.2\n"])
@@ -395,16 +403,16 @@ def test_what_is_no_uid_is_not_sent(uid: str) -> None:
     with peer(accepts_and_is_silent) as to:
         made = destination(to)
         with pytest.raises(DeliveryError, match="the instance's SOP Class UID is no UID"):
-            made.deliver(parcel(sop_class=uid))
+            deliver(made, parcel(sop_class=uid))
         with pytest.raises(DeliveryError, match="the instance's SOP Instance UID is no UID"):
-            made.deliver(Parcel(BYTES, EXPLICIT, SECONDARY_CAPTURE, uid))
+            deliver(made, Parcel((BYTES,), EXPLICIT, SECONDARY_CAPTURE, uid))
         made.close()
 
 
 def test_an_instance_uid_with_zeros_in_front_passes() -> None:
     with peer(answers(0)) as to:
         made = destination(to)
-        made.deliver(Parcel(BYTES, EXPLICIT, "1.2.3", "1.02.840"))
+        deliver(made, Parcel((BYTES,), EXPLICIT, "1.2.3", "1.02.840"))
         made.close()
 
 

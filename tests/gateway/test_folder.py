@@ -8,19 +8,24 @@ import pytest
 from pydicom import dcmread
 
 from karnak.gateway.deliver.folder import FolderDestination, relative_path, write_whole
-from karnak.gateway.deliver.parcel import DeliveryError, Parcel
+from karnak.gateway.deliver.parcel import Answer, Delivered, Parcel, Refused
 from tests.gateway.instances import SECONDARY_CAPTURE, dataset_bytes
 
 EXPLICIT = "1.2.840.10008.1.2.1"
 
 
 def parcel(sop: str = "2.25.3", series: str | None = "2.25.2", study: str | None = "2.25.1", **more: str) -> Parcel:
-    return Parcel(dataset_bytes(SOPInstanceUID="2.25.3", **more), EXPLICIT, SECONDARY_CAPTURE, sop, study, series)
+    return Parcel((dataset_bytes(SOPInstanceUID="2.25.3", **more),), EXPLICIT, SECONDARY_CAPTURE, sop, study, series)
+
+
+def deliver(folder: FolderDestination, one: Parcel) -> Answer:
+    (answer,) = folder.deliver((one,))
+    return answer
 
 
 def test_a_file_lies_under_its_uids_and_holds_the_data_set_to_the_byte(tmp_path: Path) -> None:
     sent = parcel(PatientName="P-1")
-    assert FolderDestination(tmp_path / "out").deliver(sent) is None
+    assert deliver(FolderDestination(tmp_path / "out"), sent) == Delivered()
     path = tmp_path / "out" / "2.25.1" / "2.25.2" / "2.25.3.dcm"
     assert path.read_bytes().endswith(sent.data_set)
     read = dcmread(path)
@@ -33,9 +38,10 @@ def test_a_file_lies_under_its_uids_and_holds_the_data_set_to_the_byte(tmp_path:
 
 def test_the_same_instance_replaces_its_file_and_a_change_is_remarked(tmp_path: Path) -> None:
     folder = FolderDestination(tmp_path)
-    folder.deliver(parcel())
-    assert folder.deliver(parcel()) is None
-    assert folder.deliver(parcel(PatientName="P-2")) == "replaced an earlier file of the same instance"
+    deliver(folder, parcel())
+    assert deliver(folder, parcel()) == Delivered()
+    replaced = Delivered("replaced an earlier file of the same instance")
+    assert deliver(folder, parcel(PatientName="P-2")) == replaced
     assert dcmread(tmp_path / "2.25.1" / "2.25.2" / "2.25.3.dcm").PatientName == "P-2"
 
 
@@ -74,7 +80,7 @@ def test_instances_without_study_have_their_place() -> None:
 def test_permissions_follow_the_umask_and_the_caller(tmp_path: Path) -> None:
     before = os.umask(0o022)
     try:
-        FolderDestination(tmp_path / "a").deliver(parcel())
+        deliver(FolderDestination(tmp_path / "a"), parcel())
         write_whole(tmp_path / "b" / "c" / "secret", b"x", file_mode=0o600, folder_mode=0o700)
     finally:
         os.umask(before)
@@ -85,11 +91,12 @@ def test_permissions_follow_the_umask_and_the_caller(tmp_path: Path) -> None:
 
 def test_what_can_not_be_written_is_undelivered_and_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("a file, not a folder")
-    with pytest.raises(DeliveryError, match=r"the folder can't be written: (File exists|Not a directory)"):
-        FolderDestination(tmp_path / "out").deliver(parcel())
+    reasons = ("File exists", "Not a directory")
+    refusals = [Refused(f"the folder can't be written: {reason}") for reason in reasons]
+    assert deliver(FolderDestination(tmp_path / "out"), parcel()) in refusals
     (tmp_path / "in" / "2.25.1" / "2.25.2" / "2.25.3.dcm").mkdir(parents=True)
-    with pytest.raises(DeliveryError, match="the folder can't be written: Is a directory"):
-        FolderDestination(tmp_path / "in").deliver(parcel())
+    refusal = Refused("the folder can't be written: Is a directory")
+    assert deliver(FolderDestination(tmp_path / "in"), parcel()) == refusal
     assert not [entry for entry in (tmp_path / "in").rglob("*") if entry.is_file()]
 
 

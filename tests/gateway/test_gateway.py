@@ -3,10 +3,10 @@
 import io
 import json
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
@@ -19,7 +19,7 @@ from karnak.dsl.compile import compile_profile
 from karnak.dsl.nodes import Source
 from karnak.gateway.answers import StoreStatus
 from karnak.gateway.config import Listen
-from karnak.gateway.deliver.parcel import DeliveryError, Destination, Parcel
+from karnak.gateway.deliver.parcel import Answer, Delivered, DeliveryError, Destination, Parcel, Refused
 from karnak.gateway.gateway import Gateway, is_host
 from karnak.gateway.journal import Journal
 from karnak.gateway.plan import Plan
@@ -52,15 +52,21 @@ class Shelf:
     """A destination that keeps what it gets, or fails as it is told."""
 
     error: Exception | None = None
+    refusal: str | None = None
     remark: str | None = None
+    at_once: int = 1
+    parallel: int = 1
     parcels: list[Parcel] = field(default_factory=list)
     closed: bool = False
 
-    def deliver(self, parcel: Parcel) -> str | None:
+    def deliver(self, parcels: Sequence[Parcel]) -> Sequence[Answer]:
         if self.error is not None:
             raise self.error
-        self.parcels.append(parcel)
-        return self.remark
+        if self.refusal is not None:
+            return [Refused(self.refusal) for _ in parcels]
+        # Joined: the same data set in other pieces is the same.
+        self.parcels.extend(replace(parcel, segments=(parcel.data_set,)) for parcel in parcels)
+        return [Delivered(self.remark) for _ in parcels]
 
     def close(self) -> None:
         self.closed = True
@@ -121,7 +127,7 @@ def test_an_instance_is_de_identified_for_its_destination(start: Start) -> None:
     running = start(deidentified("shelf", shelf))
     assert running.take(instance()) == StoreAnswer(StoreStatus.SUCCESS)
     (parcel,) = shelf.parcels
-    read = dcmread(io.BytesIO(parcel.file()))
+    read = dcmread(io.BytesIO(b"".join(parcel.file())))
     assert (parcel.sop_class_uid, parcel.sop_instance_uid) == (SECONDARY_CAPTURE, PROJECT.uid("1.2.3"))
     assert (parcel.study_instance_uid, parcel.series_instance_uid) == (PROJECT.uid("1.2.1"), PROJECT.uid("1.2.2"))
     assert read.SOPInstanceUID == parcel.sop_instance_uid
@@ -183,11 +189,11 @@ def test_each_destination_has_its_own_treatment(start: Start) -> None:
     running = start(*outlets)
     data_set = instance()
     assert running.take(data_set).status is StoreStatus.SUCCESS
-    assert raw.parcels == [Parcel(data_set, EXPLICIT, SECONDARY_CAPTURE, "1.2.3", "1.2.1", "1.2.2")]
+    assert raw.parcels == [Parcel((data_set,), EXPLICIT, SECONDARY_CAPTURE, "1.2.3", "1.2.1", "1.2.2")]
     assert morphed.parcels[0].sop_instance_uid == PROJECT.uid("1.2.3")
     assert b"PatientIdentityRemoved" not in morphed.parcels[0].data_set
-    assert "PatientIdentityRemoved" not in dcmread(io.BytesIO(morphed.parcels[0].file()))
-    assert "PatientIdentityRemoved" in dcmread(io.BytesIO(first.parcels[0].file()))
+    assert "PatientIdentityRemoved" not in dcmread(io.BytesIO(b"".join(morphed.parcels[0].file())))
+    assert "PatientIdentityRemoved" in dcmread(io.BytesIO(b"".join(first.parcels[0].file())))
 
 
 def test_bytes_that_are_no_data_set_are_kept(start: Start) -> None:
@@ -234,8 +240,15 @@ def test_no_patient_no_pseudonym_no_delivery(start: Start) -> None:
     assert running.kept()[0]["rejections"][0]["reason"] == "the instance has no PatientID (0010,0020)"
 
 
-def test_a_destination_that_fails_is_told_from_one_that_works(start: Start) -> None:
-    bad, good = Shelf(DeliveryError("no connection: Connection refused")), Shelf(remark="replaced")
+@pytest.mark.parametrize(
+    "bad",
+    [
+        Shelf(DeliveryError("no connection: Connection refused")),
+        Shelf(refusal="no connection: Connection refused"),
+    ],
+)
+def test_a_destination_that_fails_is_told_from_one_that_works(start: Start, bad: Shelf) -> None:
+    good = Shelf(remark="replaced")
     running = start(deidentified("bad", bad), deidentified("good", good))
     answer = running.take(instance())
     assert answer == StoreAnswer(StoreStatus.UNDELIVERED, "1 of 2 destinations failed, receipt r1")

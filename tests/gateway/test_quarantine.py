@@ -18,7 +18,7 @@ WHEN = datetime(2026, 3, 1, 0, 30, tzinfo=timezone(timedelta(hours=1)))
 
 def test_an_instance_and_its_report(tmp_path: Path) -> None:
     data_set = dataset_bytes(SOPClassUID=SECONDARY_CAPTURE, SOPInstanceUID="1.2.3", PatientName="DOE^JANE")
-    original = Parcel(data_set, "1.2.840.10008.1.2.1", SECONDARY_CAPTURE, "1.2.3")
+    original = Parcel((data_set,), "1.2.840.10008.1.2.1", SECONDARY_CAPTURE, "1.2.3")
     rejections = [Result.rejected("archive", "ids.csv has no pseudonym for the patient of the instance")]
     caller = Caller("TRIAL1", "CT01", "10.0.0.1")
     folder = Quarantine(tmp_path / "rejected").keep("4f1a", WHEN, caller, original, rejections, {"archive": "Research"})
@@ -48,7 +48,7 @@ def test_an_instance_and_its_report(tmp_path: Path) -> None:
 
 
 def test_bytes_that_are_no_data_set_are_kept_too(tmp_path: Path) -> None:
-    original = Parcel(b"not a data set", "1.2.840.10008.1.2", SECONDARY_CAPTURE, "1.2.3")
+    original = Parcel((b"not a data set",), "1.2.840.10008.1.2", SECONDARY_CAPTURE, "1.2.3")
     rejections = [Result.rejected("", "unreadable")]
     folder = Quarantine(tmp_path).keep("4f1a", WHEN, Caller("A", "B", "10.0.0.1"), original, rejections, {})
     assert (folder / "instance.dcm").read_bytes().endswith(b"not a data set")

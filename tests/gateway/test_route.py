@@ -1,9 +1,11 @@
 """Who may call, and which destination is to have which instance."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from karnak.errors import KarnakError
-from karnak.gateway.deliver.parcel import Parcel
+from karnak.gateway.deliver.parcel import Answer, Parcel
 from karnak.gateway.route import Caller, ForwardNode, Outlet, Refusal, Sender, exclusion_of, find_node, refusal_of
 from karnak.ir.expression import BOOL, INT, STR, TAG, Binary, BinaryOperator, Call, Expression, Literal
 from karnak.runtime.part10 import Instance, read_instance
@@ -16,7 +18,9 @@ MODALITY = 0x00080060
 class Nowhere:
     """A destination that nothing reaches in these tests."""
 
-    def deliver(self, parcel: Parcel) -> str | None:
+    at_once = parallel = 1
+
+    def deliver(self, parcels: Sequence[Parcel]) -> Sequence[Answer]:
         raise AssertionError
 
     def close(self) -> None:

@@ -8,12 +8,12 @@ answered with Success or a warning.
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from pynetdicom.status import STATUS_FAILURE, STATUS_SUCCESS, STATUS_WARNING, STORAGE_SERVICE_CLASS_STATUS
 
 from karnak.gateway.deliver.association import MAXIMUM_CONTEXTS, Association, AssociationLost, Context, Peer
-from karnak.gateway.deliver.parcel import DeliveryError, Parcel
+from karnak.gateway.deliver.parcel import Answer, Delivered, DeliveryError, Parcel, Refused
 
 # Seconds that an association is kept without use; shorter than what peers usually bear.
 KEEP_IDLE = 15.0
@@ -45,25 +45,38 @@ class DicomDestination:
     def __str__(self) -> str:
         return f"{self._peer.ae_title} at {self._peer.host} port {self._peer.port}"
 
-    def deliver(self, parcel: Parcel) -> str | None:
-        """Send a parcel and wait for the peer's status.
+    @property
+    def at_once(self) -> int:
+        """How many parcels go over one association in one call."""
+        return 32
 
-        Returns:
-            The peer's warning, or None.
+    @property
+    def parallel(self) -> int:
+        """How many associations there may be."""
+        return self._maximum
+
+    def deliver(self, parcels: Sequence[Parcel]) -> Sequence[Answer]:
+        """Send parcels and wait for the peer's status of each.
 
         Raises:
-            DeliveryError: the peer did not take it.
+            DeliveryError: the peer can't be reached.
         """
         if not self._free.acquire(timeout=self._peer.response_timeout):
             raise DeliveryError(f"all {self._maximum} associations stayed busy for {self._peer.response_timeout:g} s")
         with self._lock:
             self._busy += 1
         try:
-            return _remark(self._store(parcel))
+            return [self._answer(parcel) for parcel in parcels]
         finally:
             with self._lock:
                 self._busy -= 1
             self._free.release()
+
+    def _answer(self, parcel: Parcel) -> Answer:
+        try:
+            return Delivered(_remark(self._store(parcel)))
+        except DeliveryError as error:
+            return Refused(str(error))
 
     def close(self) -> None:
         """Release idle associations and break off those in use."""

@@ -8,11 +8,12 @@ import hashlib
 import os
 import re
 import threading
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from karnak.gateway.deliver.parcel import DeliveryError, Parcel
+from karnak.gateway.deliver.parcel import Answer, Buffer, Delivered, Parcel, Refused
 
 # PS3.5 section 9.1: up to 64 digits and dots.
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*")
@@ -32,23 +33,33 @@ class FolderDestination:
     def __str__(self) -> str:
         return f"folder {self.path}"
 
-    def deliver(self, parcel: Parcel) -> str | None:
-        """Write a parcel; an instance with the same UIDs is replaced in one step.
+    @property
+    def at_once(self) -> int:
+        """How many parcels one call takes."""
+        return 16
+
+    @property
+    def parallel(self) -> int:
+        """How many calls may run at once."""
+        return 2
+
+    def deliver(self, parcels: Sequence[Parcel]) -> Sequence[Answer]:
+        """Write parcels; an instance with the same UIDs is replaced in one step.
 
         Returns:
-            A remark where a file was replaced by another.
-
-        Raises:
-            DeliveryError: the disk is full, the folder is read-only, and the like.
+            A remark where a file was replaced by another; refused where the disk is full and the like.
         """
+        return [self._write(parcel) for parcel in parcels]
+
+    def _write(self, parcel: Parcel) -> Answer:
         path = self.path / relative_path(parcel)
-        data = parcel.file()
+        pieces = parcel.file()
         try:
-            replaced = path.exists() and path.read_bytes() != data
-            write_whole(path, data)
+            replaced = path.exists() and path.read_bytes() != b"".join(pieces)
+            write_whole(path, *pieces)
         except OSError as error:
-            raise DeliveryError(f"the folder can't be written: {error.strerror}") from None
-        return "replaced an earlier file of the same instance" if replaced else None
+            return Refused(f"the folder can't be written: {error.strerror}")
+        return Delivered("replaced an earlier file of the same instance" if replaced else None)
 
     def close(self) -> None:
         """Nothing is open between deliveries."""
@@ -70,12 +81,12 @@ def _safe(uid: str | None, default: str) -> str:
     return "not-a-uid-" + hashlib.sha256(uid.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
-def write_whole(path: Path, data: bytes, *, file_mode: int = 0o666, folder_mode: int = 0o777) -> None:
+def write_whole(path: Path, *pieces: Buffer, file_mode: int = 0o666, folder_mode: int = 0o777) -> None:
     """Write a file under a temporary name, bring it to the disk, and give it its name.
 
     Args:
         path: the file; missing folders are made.
-        data: what it shall hold.
+        pieces: what it shall hold, in order.
         file_mode: permissions of the file, less the process's umask.
         folder_mode: permissions of folders that are made, less the process's umask.
 
@@ -88,7 +99,8 @@ def write_whole(path: Path, data: bytes, *, file_mode: int = 0o666, folder_mode:
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
     try:
         with os.fdopen(os.open(new, flags, file_mode), "wb") as file:
-            file.write(data)
+            for piece in pieces:
+                file.write(piece)
             file.flush()
             os.fsync(file.fileno())
         new.replace(path)
