@@ -1,8 +1,8 @@
 """Command sets: what a peer asks, and what it is answered.
 
-Command sets are always in Implicit VR Little Endian and hold a handful of short elements, so they are read
-and made by hand: it takes microseconds where a general reader takes a quarter of a millisecond. Source: PS3.7 sections 6.3.1, 9.3
-and 10.3, annexes C and E.
+Command sets are always in Implicit VR Little Endian and hold a handful of short elements, so they are read and made by
+hand: it takes microseconds where a general reader takes a quarter of a millisecond.
+Source: PS3.7 sections 6.3.1, 9.3 and 10.3, annexes C and E.
 """
 
 import struct
