@@ -1,7 +1,7 @@
 """The conditions of a program: every question about the root dataset, asked once per instance.
 
 Equal conditions share one answer, wherever they stand. The first ones are guards of rules; the others stand
-inside expressions, where an error may be asked for only when the expression is.
+inside expressions, where a condition that cannot be evaluated fails only if the expression is asked: it has no answer.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,9 +16,8 @@ from karnak.runtime.evaluate import Root
 from karnak.runtime.expressions import compile_expression
 from karnak.runtime.rejection import Rejected, named
 
-
-class ConditionUndecided(Exception):
-    """A condition inside an expression cannot be evaluated; whether that matters only the interpreter can say."""
+# How conditions have come out, None for one inside an expression that cannot be evaluated.
+Bits = tuple[bool | None, ...]
 
 
 class Conditions:
@@ -56,7 +55,7 @@ class Conditions:
     def __len__(self) -> int:
         return len(self._all)
 
-    def evaluate(self, root: Root) -> tuple[bool, ...]:
+    def evaluate(self, root: Root) -> Bits:
         """Evaluate every condition on an instance.
 
         Args:
@@ -64,27 +63,27 @@ class Conditions:
 
         Raises:
             Rejected: a guard cannot be evaluated.
-            ConditionUndecided: a condition inside an expression cannot.
         """
-        bits: list[bool] = []
+        bits: list[bool | None] = []
         for number, question in enumerate(self._questions):
             try:
                 bits.append(question(root, None) is True)
             except KarnakError as error:
                 if number >= self._guards:
-                    raise ConditionUndecided from None
+                    bits.append(None)
+                    continue
                 raise Rejected(
                     f"the condition of {named(self._first_rule[number])} cannot be evaluated: {error}"
                 ) from None
         return tuple(bits)
 
-    def guards(self, bits: tuple[bool, ...]) -> tuple[bool, ...]:
+    def guards(self, bits: Bits) -> tuple[bool, ...]:
         """Per rule, whether it may apply."""
-        return tuple(number is None or bits[number] for number in self._guard_of_rule)
+        return tuple(number is None or bits[number] is True for number in self._guard_of_rule)
 
-    def inside(self, bits: tuple[bool, ...]) -> Mapping[Expression, bool]:
-        """By condition without spans, how it has come out."""
-        return dict(zip(self._all, bits, strict=True))
+    def inside(self, bits: Bits) -> Mapping[Expression, bool]:
+        """By condition without spans, how it has come out; what has no answer is left to be asked where it stands."""
+        return {condition: bit for condition, bit in zip(self._all, bits, strict=True) if bit is not None}
 
 
 def holding(rules: Iterable[Rule], guards: Iterable[bool]) -> list[Rule]:

@@ -25,7 +25,7 @@ from karnak.ir.profile import (
 from karnak.ir.selector import ElementKey, is_private
 from karnak.ir.tree import calls, without_spans
 from karnak.runtime.basic import Shifted, basic_action
-from karnak.runtime.conditions import holding
+from karnak.runtime.conditions import Bits, holding
 from karnak.runtime.decision import VERBS, Decision, Verb
 from karnak.runtime.deeds import Deeds
 from karnak.runtime.dummies import CONTENT_SEQUENCE, content_items
@@ -65,7 +65,7 @@ class Table:
         self,
         program: Program,
         sop_class_uid: str | None,
-        bits: tuple[bool, ...],
+        bits: Bits,
         encoding: Encoding,
     ) -> None:
         self.rules = program.profile.rules

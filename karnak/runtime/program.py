@@ -10,7 +10,7 @@ from karnak.standard.iods import has_iod
 
 if TYPE_CHECKING:
     from karnak.runtime.candidates import Candidates
-    from karnak.runtime.conditions import Conditions
+    from karnak.runtime.conditions import Bits, Conditions
     from karnak.runtime.encoding import Encoding
     from karnak.runtime.lower import Table
 
@@ -28,7 +28,7 @@ class Program:
     def __init__(self, profile: Profile, edition: str = DEFAULT_EDITION) -> None:
         self.profile = profile
         self.edition = edition
-        self._tables: dict[tuple[str | None, tuple[bool, ...], bool], Table] = {}
+        self._tables: dict[tuple[str | None, Bits, bool], Table] = {}
 
     def __reduce__(self) -> tuple[type["Program"], tuple[Profile, str]]:
         # What was built from the profile stays: whoever gets a copy builds what it needs.
@@ -48,7 +48,7 @@ class Program:
 
         return Candidates(self.profile.rules)
 
-    def table(self, sop_class_uid: str | None, bits: tuple[bool, ...], encoding: "Encoding") -> "Table":
+    def table(self, sop_class_uid: str | None, bits: "Bits", encoding: "Encoding") -> "Table":
         """The decision table for one SOP Class and one outcome of the conditions; built on first use.
 
         Args:

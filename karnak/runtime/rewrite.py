@@ -14,7 +14,6 @@ from karnak.ir.selector import ElementKey, is_private
 from karnak.runtime.additions import add_all
 from karnak.runtime.always_set import always_set
 from karnak.runtime.assemble import NEW, measure, write
-from karnak.runtime.conditions import ConditionUndecided
 from karnak.runtime.creators import Creators, TooManyCreators
 from karnak.runtime.decision import Verb
 from karnak.runtime.encoding import (
@@ -154,13 +153,10 @@ class _Rewrite:
         if not patient_id:
             raise Rejected(NO_PATIENT_ID)
         around = Surroundings(project, patient_id, self.encoding, scanned.repertoire, scanned.repertoire)
-        try:
-            conditions = program.conditions
-            if len(conditions):
-                scanned.prepare(conditions.tags)
-            self.bits = conditions.evaluate(scanned)
-        except ConditionUndecided:
-            raise FallBack("a condition inside an expression cannot be evaluated") from None
+        conditions = program.conditions
+        if len(conditions):
+            scanned.prepare(conditions.tags)
+        self.bits = conditions.evaluate(scanned)
         self.table = program.table(self.sop_class_uid, self.bits, self.encoding)
         self.maker = Maker(scanned, self.table, self.memory, around, self.sop_class_uid)
         self.space = scanned.space

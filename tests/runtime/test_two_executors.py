@@ -26,10 +26,10 @@ from karnak.runtime import creators, lower, rewrite, scanned
 from karnak.runtime.assemble import LONG_RUN
 from karnak.runtime.creators import Creators
 from karnak.runtime.deidentify import Mode, deidentify
-from karnak.runtime.outcome import Status
+from karnak.runtime.outcome import Outcome, Status
 from karnak.runtime.part10 import read_instance
 from karnak.runtime.table import MAX_CONTEXTS
-from karnak.testing.expressions import call, method, tag, text
+from karnak.testing.expressions import call, method, number, tag, text
 from karnak.testing.specimen import EXPLICIT, Fragments, Leaf, Specimen, leaf, part10, sequence, tag_of
 from tests.runtime.making import (
     NOW,
@@ -65,6 +65,15 @@ def replaced_by(new: Expression) -> Evaluate:
 
 def removed_if(test: Expression) -> Evaluate:
     return Evaluate(Conditional(test, call("Remove"), call("Keep"), ACTION))
+
+
+def stays_with_the_tables(made: Specimen | bytes, *rules: Rule, mode: Mode = "morph") -> Outcome:
+    """Both engines answer the same, and the tables did it without help."""
+    run(made, *rules, mode=mode)
+    data = part10(made) if isinstance(made, Specimen) else made
+    outcome = deidentify(data, program(*rules), PROJECT, pseudonym="P-001", mode=mode, now=NOW)
+    assert outcome.fallback is None
+    return outcome
 
 
 # --- private blocks -------------------------------------------------------------------------
@@ -135,6 +144,23 @@ def test_a_question_is_not_answered_no_where_a_guard_asks_it_too() -> None:
     found = output(run(specimen(leaf("Manufacturer", "ACME"), leaf("Modality", "CT")), guarded, asked))
     assert "Manufacturer" not in found
     assert "Modality" in found
+
+
+FAILS = Binary(BinaryOperator.EQUAL, call("getInt", tag("StudyID")), number(1), BOOL)
+STUDY_ID = leaf("StudyID", "no number")
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_a_condition_that_cannot_be_evaluated_fails_where_it_is_asked(inside: bool) -> None:
+    asked = rule(removed_if(FAILS), "Manufacturer")
+    maker = leaf("Manufacturer", "ACME")
+    elements = [sequence("ReferencedStudySequence", [maker])] if inside else [maker]
+    place = "(0008,1110)[0]/" if inside else ""
+    reason = rejection(stays_with_the_tables(specimen(STUDY_ID, *elements), asked))
+    assert reason == f"{place}(0008,0070): the value of (0020,0010) is no whole number"
+    # Nobody asks it.
+    found = output(stays_with_the_tables(specimen(STUDY_ID, *elements), rule(K, "0008,XXXX"), asked))
+    assert raw(found, "StudyID") == b"no number "
 
 
 THIS_IS_PUBLIC = Binary(BinaryOperator.EQUAL, Current(CurrentName.STRING_VALUE, MAYBE_TEXT), text("public"), BOOL)
@@ -259,18 +285,14 @@ def test_an_unknown_value_for_the_content_of_a_document() -> None:
 # --- room for the output ----------------------------------------------------------------------
 
 
-def stays_with_the_tables(made: Specimen | bytes, *rules: Rule, mode: Mode = "morph") -> None:
+def forwarded(made: Specimen | bytes, *rules: Rule, mode: Mode = "morph") -> None:
     """Both engines forward the same, and the tables did it without help."""
-    run(made, *rules, mode=mode)
-    data = part10(made) if isinstance(made, Specimen) else made
-    outcome = deidentify(data, program(*rules), PROJECT, pseudonym="P-001", mode=mode, now=NOW)
-    assert outcome.status is Status.FORWARDED
-    assert outcome.fallback is None
+    assert stays_with_the_tables(made, *rules, mode=mode).status is Status.FORWARDED
 
 
 @pytest.mark.parametrize("count", [1, 17, 255])
 def test_many_elements_that_end_with_a_delimiter(count: int) -> None:
-    stays_with_the_tables(specimen(*(Fragments(0x00091000 + i, ()) for i in range(count))))
+    forwarded(specimen(*(Fragments(0x00091000 + i, ()) for i in range(count))))
 
 
 @pytest.mark.parametrize("size", [LONG_RUN - 1, LONG_RUN, LONG_RUN + 1, LONG_RUN + 40])
@@ -279,7 +301,7 @@ def test_many_elements_that_end_with_a_delimiter(count: int) -> None:
 def test_runs_about_as_long_as_those_that_are_named(size: int, vr: str, every: int) -> None:
     made = specimen(*(Leaf(0x00091000 + i, vr, bytes(size)) for i in range(40)))
     for mode in MODES:
-        stays_with_the_tables(made, rule(X, *(f"0009,10{i:02X}" for i in range(0, 40, every))), mode=mode)
+        forwarded(made, rule(X, *(f"0009,10{i:02X}" for i in range(0, 40, every))), mode=mode)
 
 
 @pytest.mark.parametrize("count", range(8, 24))
@@ -294,7 +316,7 @@ def test_long_values_after_reserved_bytes_that_are_used(
     data = part10(specimen(*first, *long))
     assert data.count(b"UT\0\0") == count
     for mode in MODES:
-        stays_with_the_tables(data.replace(b"UT\0\0", b"UT\1\2"), mode=mode)
+        forwarded(data.replace(b"UT\0\0", b"UT\1\2"), mode=mode)
 
 
 # --- bounds of a table ------------------------------------------------------------------------
@@ -308,7 +330,7 @@ def test_more_contexts_than_a_table_has_room_for() -> None:
     both_engines(data, chosen)
     assert deidentify(data, chosen, PROJECT, mode="morph", now=NOW).fallback == "a table has grown to its bound"
     # The table still serves what it knows.
-    stays_with_the_tables(specimen(sequence(0x00091000, [NAME])), rule(X, "ReferencedStudySequence/PatientName"))
+    forwarded(specimen(sequence(0x00091000, [NAME])), rule(X, "ReferencedStudySequence/PatientName"))
 
 
 def test_more_kinds_of_elements_than_a_table_has_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -337,4 +359,4 @@ def test_more_private_creators_than_have_numbers(monkeypatch: pytest.MonkeyPatch
 def test_a_parsed_instance_without_elements_leaves_the_next_one_room() -> None:
     empty = read_instance(b"", EXPLICIT)
     assert "PatientID" in rejection(deidentify(empty, program(), PROJECT, mode="morph", now=NOW))
-    stays_with_the_tables(specimen(NAME))
+    forwarded(specimen(NAME))

@@ -14,7 +14,7 @@ from karnak.ir.profile import DATE_VRS, AddElement, AddPrivateElement, BasicProf
 from karnak.ir.selector import ElementKey, is_private_creator
 from karnak.ir.tree import calls, parts
 from karnak.runtime.always_set import always_set
-from karnak.runtime.conditions import holding
+from karnak.runtime.conditions import Bits, holding
 from karnak.runtime.decision import Verb
 from karnak.runtime.deeds import Deeds
 from karnak.runtime.deidentify import Mode
@@ -79,14 +79,14 @@ class Row:
 
 
 def decisions(
-    program: Program, sop_class_uid: str, holds: tuple[bool, ...], *, mode: Mode = "deid", nested: bool = False
+    program: Program, sop_class_uid: str, holds: Bits, *, mode: Mode = "deid", nested: bool = False
 ) -> Iterator[Row]:
     """Say what a program decides.
 
     Args:
         program: the compiled profile.
         sop_class_uid: SOP Class of the instances; an unknown one is decided as strictly as the profile allows.
-        holds: how each of the program's conditions comes out.
+        holds: how each of the program's conditions comes out, None for one that cannot be evaluated.
         mode: "deid" also sets what de-identification always sets.
         nested: also say what is decided in items of the sequences that stay.
 
