@@ -152,10 +152,10 @@ def deid(
                 if lines is not None:
                     lines.write(result)
                 advance()
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, _Terminated) as stopped:
         show_summary(tally, dry_run=dry_run)
         click.echo("interrupted: what is counted is done, nothing is half done; run it again to do the rest", err=True)
-        raise SystemExit(EXIT_INTERRUPTED) from None
+        raise SystemExit(EXIT_TERMINATED if isinstance(stopped, _Terminated) else EXIT_INTERRUPTED) from None
     except OSError as error:
         click.echo(f"karnak: {error.strerror}: {error.filename}", err=True)
         raise SystemExit(EXIT_USAGE) from None
@@ -168,9 +168,13 @@ def deid(
         raise SystemExit(EXIT_REJECTED)
 
 
+class _Terminated(SystemExit):
+    """SIGTERM has come; not an Exception, so that nobody on the way takes it for an instance's trouble."""
+
+
 def _end(_number: int, _frame: FrameType | None) -> NoReturn:
-    """End as after Ctrl-C: workers stopped, temporary files removed."""
-    raise SystemExit(EXIT_TERMINATED)
+    """End as after Ctrl-C: workers stopped, temporary files removed, a summary for whoever reads the log."""
+    raise _Terminated(EXIT_TERMINATED)
 
 
 def _secret(given: str | None, file: Path | None) -> bytes:

@@ -82,6 +82,7 @@ def test_ctrl_c_and_sigterm(
     stdout, stderr = process.communicate()
     assert process.returncode == code
     assert "Traceback" not in stdout + stderr
+    assert "interrupted: what is counted is done" in stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "p.yml"]
     written = files(tmp_path / "out")
     assert 0 < len(written) < COUNT
