@@ -22,6 +22,7 @@ from karnak.version import VERSION
 
 INSTANCE_CREATION_DATE = 0x00080012
 INSTANCE_CREATION_TIME = 0x00080013
+PATIENT_ID = 0x00100020
 DEIDENTIFICATION_METHOD_CODE_SEQUENCE = 0x00120064
 # ClinicalTrialSubjectReadingID, ...ProtocolEthicsCommitteeName, ...ProtocolEthicsCommitteeApprovalNumber.
 _REMOVED = (0x00120042, 0x00120081, 0x00120082)
@@ -62,7 +63,7 @@ def always_set(
         INSTANCE_CREATION_DATE: ("DA", f"{utc:%Y%m%d}"),
         INSTANCE_CREATION_TIME: ("TM", f"{utc:%H%M%S.%f}"),
         0x00100010: ("PN", pseudonym),
-        0x00100020: ("LO", project.patient_id(pseudonym)),
+        PATIENT_ID: ("LO", project.patient_id(pseudonym)),
         0x00120010: ("LO", project.name),
         0x00120020: ("LO", profile.name),
         0x00120021: ("LO", ""),

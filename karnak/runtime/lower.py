@@ -5,6 +5,7 @@ settle combined actions, and expressions shrink to the part that reads a value. 
 interpreter would decide. Source: the language page, sections 3 to 5.
 """
 
+import struct
 from dataclasses import replace
 
 from karnak.ir.expression import Expression
@@ -15,6 +16,7 @@ from karnak.ir.profile import (
     AddPrivateElement,
     Apply,
     BasicProfile,
+    DatePart,
     Evaluate,
     Rule,
     Shift,
@@ -24,6 +26,7 @@ from karnak.ir.profile import (
 )
 from karnak.ir.selector import ElementKey, is_private
 from karnak.ir.tree import calls, without_spans
+from karnak.runtime.amounts import MODIFIED_DATES
 from karnak.runtime.basic import Shifted, basic_action
 from karnak.runtime.conditions import Bits, holding
 from karnak.runtime.decision import VERBS, Decision, Verb
@@ -36,7 +39,20 @@ from karnak.runtime.keys import Project
 from karnak.runtime.program import Program
 from karnak.runtime.repertoire import DEFAULT_REPERTOIRE
 from karnak.runtime.specialise import Cell, Known, specialise
-from karnak.runtime.table import MAX_CELLS, MAX_CONTEXTS, VR_NUMBERS, Cells, Context, Flag, Op, Step, Verdict, cell_key
+from karnak.runtime.table import (
+    MAX_CELLS,
+    MAX_CONTEXTS,
+    VR_NUMBERS,
+    Cells,
+    Context,
+    Flag,
+    Making,
+    Op,
+    Step,
+    Verdict,
+    Way,
+    cell_key,
+)
 from karnak.runtime.transform import transform
 from karnak.runtime.values import Surroundings
 from karnak.standard import iods
@@ -86,6 +102,8 @@ class Table:
         self.basic = next((rule.effect for rule in holds if isinstance(rule.effect, BasicProfile)), None)
         self.additions = [rule for rule in holds if isinstance(rule.effect, AddElement | AddPrivateElement)]
         self.cells = Cells()
+        # How far dates move, by the numbers that cells have for it.
+        self.amounts: list[Shift | ShiftRange | ShiftByTag] = []
         self.contexts: list[Context] = []
         self._context_numbers: dict[object, int] = {}
         self.context_number(Context(len(self.rules) - 1, None, ()))
@@ -134,7 +152,8 @@ class Table:
         verdict = self.verdict(context, key, vr)
         op, constant, flags = self.op(verdict, creator=creator)
         child = self.child(verdict) if vr == "SQ" else 0
-        return self.cells.add(cell, verdict, op, vr, constant, child, flags)
+        making = self.making(verdict) if op is Op.CALL else Making()
+        return self.cells.add(cell, verdict, op, vr, constant, child, flags, making)
 
     def verdict(self, context: Context, key: ElementKey, vr: str) -> Verdict:
         """Walk through the rules as the interpreter does, for all elements of a cell at once."""
@@ -225,6 +244,41 @@ class Table:
             made = transform(decision, leaf(tag, vr, b""), vr, _SURROUNDINGS)
             return Op.CONSTANT, (made.value or b"") if made else b"", flags
         return Op.CALL, b"", _spoken(verdict)
+
+    def making(self, verdict: Verdict) -> Making:
+        """How compiled code makes the values of a cell, where they have the common form."""
+        decision, vr = verdict.decision, verdict.vr
+        if verdict.steps or decision is None:
+            return Making()
+        if vr == "UI" and decision.verb in (Verb.UID, Verb.DUMMY):
+            return Making(Way.UID)
+        if vr in NUMBER_CODES and decision.verb is Verb.DUMMY:
+            return Making(Way.ZEROS, struct.calcsize(NUMBER_CODES[vr]))
+        if vr not in DATE_VRS:
+            return Making()
+        did = _flags(verdict, decision, vr)
+        if decision.verb is Verb.TRUNCATE and decision.part is not None:
+            return Making(Way.TRUNCATED, 6 if decision.part is DatePart.DAY else 4, did)
+        effect = _moves(decision)
+        if effect is None:
+            return Making()
+        if effect not in self.amounts:
+            self.amounts.append(effect)
+        return Making(Way.MOVED, self.amounts.index(effect), did)
+
+
+def _moves(decision: Decision) -> Shift | ShiftRange | ShiftByTag | None:
+    """By how much a decision moves dates, None where it does not."""
+    if decision.verb is Verb.DUMMY:
+        return MODIFIED_DATES
+    if decision.verb is not Verb.SHIFT:
+        return None
+    if decision.amount is not None:
+        return Shift(decision.amount.days, decision.amount.seconds)
+    effect = None if decision.rule is None else decision.rule.effect
+    if isinstance(effect, BasicProfile):
+        return MODIFIED_DATES
+    return effect if isinstance(effect, Shift | ShiftRange | ShiftByTag) else None
 
 
 def _step(index: int, rule: Rule, expression: Expression) -> Step:

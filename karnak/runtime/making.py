@@ -1,57 +1,38 @@
 """Values that depend on the instance: made for the elements that a plan lists, in their order.
 
-What a project derives again and again is remembered; what is remembered is what would be made.
+Compiled code makes those of a common form (`derive`); the others are made here, one by one.
 """
 
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from karnak.errors import KarnakError
-from karnak.ir.profile import DATE_VRS, AddElement, BasicProfile, Rule, Shift, ShiftByTag, ShiftRange
+from karnak.ir.profile import AddElement, BasicProfile, Rule, Shift, ShiftByTag, ShiftRange
 from karnak.ir.selector import format_tag, is_private
 from karnak.runtime.amounts import MODIFIED_DATES, amount_of
-from karnak.runtime.dates import Amount, DateError, shift
 from karnak.runtime.decision import Decision, Verb
 from karnak.runtime.deeds import DATE_AND_TIME_VRS, Deeds
-from karnak.runtime.encoding import NUMBER_CODES, SPECIFIC_CHARACTER_SET
+from karnak.runtime.derive import derive
+from karnak.runtime.encoding import SPECIFIC_CHARACTER_SET
 from karnak.runtime.evaluate import CurrentElement
 from karnak.runtime.lower import Table
+from karnak.runtime.memory import Memory
 from karnak.runtime.plan import EDIT, KEPT, OFFSET, REMOVED, REPLACED, SIZE, put_made, restore
 from karnak.runtime.rejection import Excluded, Rejected, named
 from karnak.runtime.repertoire import DEFAULT_REPERTOIRE, Repertoire, repertoire_of_value
 from karnak.runtime.scan import KIND, PARENT, SEQUENCE, TAG, vr_code
 from karnak.runtime.scanned import ScannedInstance
-from karnak.runtime.stamp import Stamp
 from karnak.runtime.table import Verdict
 from karnak.runtime.text import text_in
 from karnak.runtime.transform import carry_out
-from karnak.runtime.values import Surroundings, encode_value, zeros
-from karnak.standard.uids import is_registered
+from karnak.runtime.values import Surroundings, encode_value
 
-_MAX_REMEMBERED = 1 << 16
-_NEW_UIDS = frozenset({Verb.UID, Verb.DUMMY})
-_OF_UIDS = b"0123456789."
-# By how much dummy dates move, which is what Retain Modified Dates does.
-_A_YEAR: Shift | ShiftRange = MODIFIED_DATES
+_NO_AMOUNTS = np.zeros((1, 3), np.int64)
 # What a value that stays, and one that goes, are made into.
 KEEP = (b"", "")
 GONE = (b"", "gone")
-
-
-class Memory:
-    """What a project derives again and again: new UIDs, and dates of a patient; bounded."""
-
-    def __init__(self) -> None:
-        self.uids: dict[bytes, bytes] = {}
-        self.dates: dict[tuple[bytes, int, Table, str], tuple[bytes, bool, bool]] = {}
-        self.stamps: dict[tuple[object, ...], Stamp] = {}
-
-    def bound(self) -> None:
-        """Forget everything that has grown too large; it is derived again when it is needed."""
-        for remembered in (self.uids, self.dates, self.stamps):
-            if len(remembered) > _MAX_REMEMBERED:
-                remembered.clear()
 
 
 @dataclass(slots=True)
@@ -67,7 +48,7 @@ class Maker:
         deeds: what was done.
         asked_for: what `Add(...)` asked for.
         plain: one repertoire holds in the whole instance, and its SpecificCharacterSet stays.
-        amounts: how far dates move, by what asks for it.
+        flags: of what compiled code has made.
     """
 
     root: ScannedInstance
@@ -78,10 +59,10 @@ class Maker:
     deeds: Deeds = field(default_factory=Deeds)
     asked_for: list[tuple[Rule, AddElement]] = field(default_factory=list)
     plain: bool = True
-    amounts: dict[int, Amount] = field(default_factory=dict)
+    flags: int = 0
 
-    def make(self, calls: int) -> bytes:
-        """Make the values of the listed elements; give them joined.
+    def make(self, calls: int) -> NDArray[np.uint8]:
+        """Make the values of the listed elements; give the pool that they lie in.
 
         Args:
             calls: how many are listed in the workspace.
@@ -90,18 +71,45 @@ class Maker:
             Excluded: an expression asks for it.
             Rejected: a value cannot be made.
         """
+        root, memory, space = self.root, self.memory, self.root.space
+        effects = self.table.amounts
+        amounts = memory.amounts(effects, root, self.around) if effects else _NO_AMOUNTS
+        columns = self.table.cells.arrays.columns
+        if len(space.left) < calls:
+            space.left = np.empty(len(space.calls), np.int64)
+        while True:
+            used, left, flags = derive(
+                root.array,
+                root.rows,
+                space.calls,
+                calls,
+                columns,
+                memory.states,
+                memory.known,
+                amounts,
+                space.pool,
+                space.left,
+            )
+            if used >= 0:
+                break
+            space.pool = np.empty(2 * left, np.uint8)
+        self.flags = flags
+        return self.make_others(used, left) if left else space.pool
+
+    def make_others(self, used: int, left: int) -> NDArray[np.uint8]:
+        """Make the values that compiled code has left.
+
+        Args:
+            used: bytes of the pool that are filled.
+            left: how many values are left.
+        """
+        space = self.root.space
         pieces: list[bytes] = []
         edits: list[tuple[int, int, int, int, int]] = []
-        offset = 0
+        offset = used
         verdicts, data = self.table.cells.verdicts, self.root.data
-        for row, cell, begin, end, parent in self.root.space.calls[:calls].tolist():
-            verdict = verdicts[cell]
-            raw = bytes(data[begin:end])
-            made = self.remembered(verdict, cell, raw)
-            if made is None:
-                made = self.plainly(verdict, cell, raw)
-            if made is None:
-                made = self.value(verdict, cell, row, raw, parent)
+        for row, cell, begin, end, parent in space.calls[space.left[:left]].tolist():
+            made = self.value(verdicts[cell], row, bytes(data[begin:end]), parent)
             if made is KEEP:
                 continue
             value, vr = made
@@ -113,81 +121,9 @@ class Maker:
             offset += len(value)
         if edits:
             put_made(self.root.rows, np.array(edits, np.int64))
-        return b"".join(pieces)
+        return np.concatenate((space.pool[:used], np.frombuffer(b"".join(pieces), np.uint8)))
 
-    def remembered(self, verdict: Verdict, cell: int, raw: bytes) -> tuple[bytes, str] | None:
-        """A value that was made before, or needs no making; None for one that is to be made."""
-        vr, decision = verdict.vr, verdict.decision
-        if verdict.steps or decision is None:
-            return None
-        if vr == "UI":
-            uid = self.memory.uids.get(raw) if decision.verb in _NEW_UIDS else None
-            return None if uid is None else (uid, "UI")
-        if vr in NUMBER_CODES:
-            return (zeros(vr, len(raw)), vr) if decision.verb is Verb.DUMMY else None
-        if vr not in DATE_VRS or not self.plain:
-            return None
-        known = self.memory.dates.get((raw, cell, self.table, self.around.patient_id))
-        if known is None:
-            return None
-        value, moved, lost = known
-        self.deeds.dates_moved |= moved
-        self.deeds.dates_lost |= lost
-        return value, vr
-
-    def plainly(self, verdict: Verdict, cell: int, raw: bytes) -> tuple[bytes, str] | None:
-        """Make a value of the common kind, one UID or one date as the standard writes it; None for any other."""
-        vr, decision = verdict.vr, verdict.decision
-        if verdict.steps or decision is None or not self.plain:
-            return None
-        if vr == "UI":
-            uid = raw.rstrip(b" \0")
-            if decision.verb not in _NEW_UIDS or not uid or uid.translate(None, _OF_UIDS):
-                return None
-            text = uid.decode("ascii")
-            new = text if is_registered(text) else self.around.project.uid(text)
-            value = self.memory.uids[raw] = new.encode("ascii") + b"\0" * (len(new) % 2)
-            return value, vr
-        amount = self.amount(decision) if vr in DATE_VRS else None
-        if amount is None or b"\\" in raw:
-            return None
-        try:
-            moved = shift(raw.decode("latin-1").strip(" \0"), vr, amount)
-        except DateError:
-            return None
-        value = moved.encode("ascii") + b" " * (len(moved) % 2)
-        self.remember_date(verdict, cell, raw, value, decision)
-        self.note(verdict, decision)
-        return value, vr
-
-    def amount(self, decision: Decision) -> Amount | None:
-        """How far a decision moves the dates of this patient; None where it doesn't, or where the instance says."""
-        rule = decision.rule
-        if decision.verb is Verb.DUMMY:
-            asks, effect = 0, _A_YEAR
-        elif decision.verb is Verb.SHIFT and decision.amount is None and rule is not None:
-            asks = id(rule)
-            if isinstance(rule.effect, BasicProfile):
-                effect = _A_YEAR
-            elif isinstance(rule.effect, Shift | ShiftRange):
-                effect = rule.effect
-            else:
-                return None
-        else:
-            return None
-        found = self.amounts.get(asks)
-        if found is None:
-            found = self.amounts[asks] = amount_of(effect, self.root, self.around)
-        return found
-
-    def remember_date(self, verdict: Verdict, cell: int, raw: bytes, value: bytes, done: Decision) -> None:
-        """Keep a date that was made, with what its making adds to the deeds."""
-        alone = Deeds()
-        alone.note(verdict.key, verdict.vr, done)
-        key = (raw, cell, self.table, self.around.patient_id)
-        self.memory.dates[key] = (value, alone.dates_moved, alone.dates_lost)
-
-    def value(self, verdict: Verdict, cell: int, row: int, raw: bytes, parent: int) -> tuple[bytes, str]:
+    def value(self, verdict: Verdict, row: int, raw: bytes, parent: int) -> tuple[bytes, str]:
         """Make one value: (bytes, VR), KEEP or GONE."""
         try:
             around = self.around if self.plain else self.around_of(row, parent)
@@ -208,7 +144,7 @@ class Maker:
                 case Verb.REPLACE if decision.text:
                     self.note(verdict, decision)
                     return self.replaced(verdict, decision.text, around), verdict.vr
-            return self.carry_out(decision, verdict, cell, row, raw, around)
+            return self.carry_out(decision, verdict, row, around)
         except (Excluded, Rejected):
             raise
         except KarnakError as error:
@@ -255,9 +191,7 @@ class Maker:
             return replace(decision, amount=amount_of(effect, self.root, around))
         return decision
 
-    def carry_out(
-        self, decision: Decision, verdict: Verdict, cell: int, row: int, raw: bytes, around: Surroundings
-    ) -> tuple[bytes, str]:
+    def carry_out(self, decision: Decision, verdict: Verdict, row: int, around: Surroundings) -> tuple[bytes, str]:
         """Make of a value what was decided."""
         element = self.root.leaf(row)
         path = (*verdict.context.path, verdict.key)
@@ -267,13 +201,7 @@ class Maker:
             return GONE
         if made is element:
             return KEEP
-        value, vr = made.value or b"", made.VR or "UN"
-        if verdict.vr == "UI":
-            if done.verb in _NEW_UIDS:
-                self.memory.uids[raw] = value
-        elif vr == verdict.vr and vr in DATE_VRS and not verdict.steps and self.plain and _lasts(decision):
-            self.remember_date(verdict, cell, raw, value, done)
-        return value, vr
+        return made.value or b"", made.VR or "UN"
 
     # --- character repertoires ----------------------------------------------------------
 
@@ -334,9 +262,3 @@ class Maker:
         before = self.root.rows[sequence + 1 : parent, PARENT]
         number = int(np.count_nonzero(before == sequence))
         return f"{self.place(self.around_item(parent))}{format_tag(int(self.root.rows[sequence, TAG]))}[{number}]/"
-
-
-def _lasts(decision: Decision) -> bool:
-    """Tell whether a value depends on nothing of the instance but the patient and the value itself."""
-    rule = decision.rule
-    return rule is None or not isinstance(rule.effect, ShiftByTag)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from karnak.runtime.conditions import Bits, Conditions
     from karnak.runtime.encoding import Encoding
     from karnak.runtime.lower import Table
+    from karnak.runtime.stamp import Stamp
 
 MAX_TABLES = 256
 
@@ -28,6 +29,8 @@ class Program:
     def __init__(self, profile: Profile, edition: str = DEFAULT_EDITION) -> None:
         self.profile = profile
         self.edition = edition
+        # What always stands at the root of an output, by what it depends on; `rewrite` keeps it here with a bound.
+        self.stamps: dict[tuple[object, ...], Stamp] = {}
         self._tables: dict[tuple[str | None, Bits, bool], Table] = {}
 
     def __reduce__(self) -> tuple[type["Program"], tuple[Profile, str]]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
+from numpy.typing import NDArray
 
 from karnak.ir.profile import AddElement, AddPrivateElement
 from karnak.ir.selector import ElementKey, is_private
@@ -15,7 +16,6 @@ from karnak.runtime.additions import add_all
 from karnak.runtime.always_set import always_set
 from karnak.runtime.assemble import NEW, measure, write
 from karnak.runtime.creators import Creators, TooManyCreators
-from karnak.runtime.decision import Verb
 from karnak.runtime.encoding import (
     REPERTOIRE_VRS,
     RawDataset,
@@ -25,7 +25,8 @@ from karnak.runtime.encoding import (
 )
 from karnak.runtime.keys import Project
 from karnak.runtime.lower import TableFull
-from karnak.runtime.making import Maker, Memory
+from karnak.runtime.making import Maker
+from karnak.runtime.memory import memory_of
 from karnak.runtime.part10 import OUTPUT_UIDS, PATIENT_ID, SOP_CLASS_UID, SOP_INSTANCE_UID
 from karnak.runtime.plan import (
     CHARSET_EDITED,
@@ -64,19 +65,16 @@ from karnak.runtime.table import FILLING, VR_NUMBER_BY_CODE, Flag
 from karnak.runtime.text import text_in
 from karnak.runtime.values import Surroundings
 
-_MAX_REMEMBERED = 1 << 16
 _VR_UI = vr_code("UI")
 _VR_SQ = vr_code("SQ")
 # The flags as plain numbers: members of an enumeration are slow to calculate with.
 _DATES_MOVED, _DATES_LOST = int(Flag.DATES_MOVED), int(Flag.DATES_LOST)
 _PRIVATE_KEPT, _PRIVATE_UNSAFE = int(Flag.PRIVATE_KEPT), int(Flag.PRIVATE_UNSAFE)
 _NOTED = _DATES_MOVED | _DATES_LOST | _PRIVATE_KEPT | _PRIVATE_UNSAFE
-_NEW_UIDS = frozenset({Verb.UID, Verb.DUMMY})
+_MAX_STAMPS = 1 << 12
 _NO_BYTES = np.zeros(1, np.uint8)
 # Only the interpreter knows whether such a value is written at all, and which one comes first.
 _TOO_LONG = "a new value is too long for its length field"
-# What a value that stays is made into.
-KEEP = (b"", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,21 +92,7 @@ class Rewritten:
     warnings: list[str]
 
 
-_MEMORIES: dict[Project, Memory] = {}
-_MAX_PROJECTS = 256
-
-
 _CREATORS = Creators()
-
-
-def _memory(project: Project) -> Memory:
-    found = _MEMORIES.get(project)
-    if found is None:
-        if len(_MEMORIES) >= _MAX_PROJECTS:
-            _MEMORIES.clear()
-        found = _MEMORIES[project] = Memory()
-    found.bound()
-    return found
 
 
 def rewrite(
@@ -142,7 +126,7 @@ class _Rewrite:
     """One instance under one program."""
 
     def __init__(self, scanned: ScannedInstance, program: Program, project: Project) -> None:
-        self.memory = _memory(project)
+        self.memory = memory_of(project)
         self.root = scanned
         self.data, self.array = scanned.data, scanned.array
         self.rows, self.size, self.encoding = scanned.rows, scanned.size, scanned.encoding
@@ -165,16 +149,16 @@ class _Rewrite:
         calls, flags = self.plan()
         maker = self.maker
         maker.plain = not flags & (NESTED_CHARSET | CHARSET_EDITED) and not maker.begins_early()
-        made = maker.make(calls) if calls else b""
-        self.note(flags)
+        made = maker.make(calls) if calls else _NO_BYTES
+        self.note(flags | maker.flags)
         additions, warnings = self.add()
         if sets_attributes and pseudonym is None:
             raise Rejected(NO_PSEUDONYM)
-        stamped = self.stamp(pseudonym if sets_attributes else None, now, additions)
+        stamped, stamp_bytes = self.stamp(pseudonym if sets_attributes else None, now, additions)
         uids = self.uids(made)
         if uids[SOP_INSTANCE_UID] is None:
             raise Rejected(NO_SOP_INSTANCE_UID)
-        return Rewritten(self.assemble(made, stamped), uids, warnings)
+        return Rewritten(self.assemble(made, stamped, stamp_bytes), uids, warnings)
 
     # --- planning -----------------------------------------------------------------------
 
@@ -275,10 +259,13 @@ class _Rewrite:
         rows = self.rows[: self.size]
         return bool(np.any((rows[:, TAG] >> 16 == group) & (rows[:, PARENT] < 0)))
 
-    def stamp(self, pseudonym: str | None, now: datetime, additions: dict[int, bytes]) -> Stamp:
-        """What stands at the root whatever the rules say, and what was added."""
+    def stamp(
+        self, pseudonym: str | None, now: datetime, additions: dict[int, bytes]
+    ) -> tuple[Stamp, NDArray[np.uint8]]:
+        """What stands at the root whatever the rules say, and what was added; with its bytes of now."""
         if pseudonym is None:
-            return stamp_of(additions) if additions else NOTHING
+            alone = stamp_of(additions) if additions else NOTHING
+            return alone, alone.array
         repertoire = (
             self.maker.output_repertoire(-1, PATIENT_ID)
             if not self.maker.plain
@@ -293,26 +280,31 @@ class _Rewrite:
             deeds.private_kept,
             deeds.private_unsafe,
         )
-        key = (self.program, pseudonym, repertoire.terms, self.encoding.implicit, did)
-        found = None if additions else self.memory.stamps.get(key)
+        patient_id = self.memory.patient_id(pseudonym)
+        # The secret of a project shows in PatientID alone, which is put in each time.
+        key = (self.project.name, pseudonym, len(patient_id), repertoire.terms, self.encoding.implicit, did)
+        stamps = self.program.stamps
+        found = None if additions else stamps.get(key)
         if found is None:
             elements, removed = always_set(deeds, self.program, self.project, pseudonym, now, self.encoding, repertoire)
             encoded = additions | encoded_elements(elements, self.encoding) | dict.fromkeys(removed, b"")
             found = stamp_of(encoded)
-            if not additions:
-                self.memory.stamps[key] = found
-        return found.at(now) if not additions else found
+            if additions:
+                return found, found.array
+            if len(stamps) >= _MAX_STAMPS:
+                stamps.clear()
+            stamps[key] = found
+        return found, found.at(now, patient_id)
 
-    def assemble(self, made: bytes, stamped: Stamp) -> list[memoryview]:
+    def assemble(self, made: NDArray[np.uint8], stamped: Stamp, stamp_bytes: NDArray[np.uint8]) -> list[memoryview]:
         """Write the new dataset."""
         classes = vr_classes()
         implicit = self.encoding.implicit
         room, too_long = measure(self.rows, self.size, implicit, classes)
         if too_long >= 0:
             raise FallBack(_TOO_LONG)
-        out = np.empty(room + len(stamped.data) + 64, np.uint8)
+        out = np.empty(room + len(stamp_bytes) + 64, np.uint8)
         segments = self.space.segments
-        made_array = np.frombuffer(made, np.uint8) if made else _NO_BYTES
         while True:
             used, _ = write(
                 self.array,
@@ -323,10 +315,10 @@ class _Rewrite:
                 implicit,
                 classes,
                 self.table.cells.pool,
-                made_array,
+                made,
                 stamped.tags,
                 stamped.places,
-                stamped.array,
+                stamp_bytes,
                 out,
                 segments,
             )
@@ -336,7 +328,7 @@ class _Rewrite:
         new = out.data
         return [(new if kind == NEW else self.data)[begin:end] for kind, begin, end in segments[1 : used + 1].tolist()]
 
-    def uids(self, made: bytes) -> dict[int, str | None]:
+    def uids(self, made: NDArray[np.uint8]) -> dict[int, str | None]:
         """The texts of the UIDs of the output that its outcome names."""
         edits = np.empty((len(OUTPUT_UIDS), 5), np.int64)
         edits_of(self.rows, self.root.uid_rows, edits)
@@ -350,8 +342,8 @@ class _Rewrite:
             elif edit == REMOVED or vr == _VR_SQ:
                 found[tag] = None
             else:
-                value = (made if pool == MADE else self.table.cells.constants)[start : start + size]
-                found[tag] = text_in(bytes(value), vr_name(vr), self.encoding, DEFAULT_REPERTOIRE)
+                value = (made if pool == MADE else self.table.cells.pool)[start : start + size].tobytes()
+                found[tag] = text_in(value, vr_name(vr), self.encoding, DEFAULT_REPERTOIRE)
         return found
 
 

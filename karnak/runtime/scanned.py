@@ -30,6 +30,7 @@ from karnak.runtime.text import count_of, text_in
 
 # Rows of an index to begin with; it grows where an instance has more elements.
 _ROWS = 1024
+_POOL = 1 << 16
 _OFTEN = (*OUTPUT_UIDS, PATIENT_ID, SPECIFIC_CHARACTER_SET)
 _OFTEN_ARRAY = np.array(_OFTEN, np.int64)
 
@@ -43,6 +44,8 @@ class Workspace:
         misses: cells that are to be filled.
         creators: private creators of the groups that are open.
         segments: pieces of the output.
+        pool: values that are made.
+        left: values that compiled code does not make.
     """
 
     def __init__(self) -> None:
@@ -51,12 +54,19 @@ class Workspace:
         self.misses = np.empty((_ROWS, 3), np.int64)
         self.creators = np.empty((FRAMES, CREATORS_PER_GROUP, CREATOR_COLUMNS), np.int64)
         self.segments = np.empty((32, 3), np.int64)
+        self.pool = np.empty(_POOL, np.uint8)
+        self.left = np.empty(_ROWS, np.int64)
+
+    def is_small(self) -> bool:
+        """Tell whether it is worth keeping for the next instance."""
+        return len(self.rows) <= _MAX_SPARE_ROWS and len(self.pool) <= _MAX_SPARE_POOL
 
 
 # Workspaces that nobody works in. Taking and giving back are single steps, so threads need no lock.
 _SPARE: list[Workspace] = []
 _MAX_SPARE = 16
 _MAX_SPARE_ROWS = 1 << 17
+_MAX_SPARE_POOL = 1 << 22
 
 
 class ScannedInstance:
@@ -102,7 +112,7 @@ class ScannedInstance:
 
     def release(self) -> None:
         """Give the workspace back; nothing but the encoded dataset can be asked for afterwards."""
-        if len(_SPARE) < _MAX_SPARE and len(self.space.rows) <= _MAX_SPARE_ROWS:
+        if len(_SPARE) < _MAX_SPARE and self.space.is_small():
             _SPARE.append(self.space)
         del self.space, self.rows
 

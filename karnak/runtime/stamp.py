@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataelem import DataElement, RawDataElement
 
-from karnak.runtime.always_set import INSTANCE_CREATION_DATE, INSTANCE_CREATION_TIME
+from karnak.runtime.always_set import INSTANCE_CREATION_DATE, INSTANCE_CREATION_TIME, PATIENT_ID
 from karnak.runtime.encode import encode_dataset
 from karnak.runtime.encoding import Encoding, RawDataset
 
@@ -34,6 +34,7 @@ class Stamp:
         array: the same as uint8.
         date: offset of the value of InstanceCreationDate in `data`, or -1.
         time: offset of the value of InstanceCreationTime in `data`, or -1.
+        patient: offset of the value of PatientID in `data`, or -1.
     """
 
     tags: NDArray[np.int64]
@@ -42,15 +43,21 @@ class Stamp:
     array: NDArray[np.uint8]
     date: int = -1
     time: int = -1
+    patient: int = -1
 
-    def at(self, now: datetime) -> "Stamp":
-        """The same elements at another time of de-identification."""
+    def at(self, now: datetime, patient_id: bytes) -> NDArray[np.uint8]:
+        """The bytes of the same elements at another time of de-identification, and in another project.
+
+        Args:
+            now: the time, with its zone.
+            patient_id: the new value of PatientID, as long as the one that is there.
+        """
         date, time = _written(now)
         data = bytearray(self.data)
         data[self.date : self.date + len(date)] = date
         data[self.time : self.time + len(time)] = time
-        made = bytes(data)
-        return Stamp(self.tags, self.places, made, np.frombuffer(made, np.uint8), self.date, self.time)
+        data[self.patient : self.patient + len(patient_id)] = patient_id
+        return np.frombuffer(data, np.uint8)
 
 
 def stamp_of(encoded: Mapping[int, bytes]) -> Stamp:
@@ -76,6 +83,7 @@ def stamp_of(encoded: Mapping[int, bytes]) -> Stamp:
         np.frombuffer(data, np.uint8) if data else np.zeros(1, np.uint8),
         starts.get(INSTANCE_CREATION_DATE, -1),
         starts.get(INSTANCE_CREATION_TIME, -1),
+        starts.get(PATIENT_ID, -1),
     )
 
 

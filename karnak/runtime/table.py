@@ -52,6 +52,30 @@ class Op(IntEnum):
     FALL_BACK = 5
 
 
+class Way(IntEnum):
+    """How a value of a cell that is called for is made by compiled code, where it is of the common form."""
+
+    NONE = 0
+    UID = 1
+    ZEROS = 2
+    MOVED = 3
+    TRUNCATED = 4
+
+
+class Making(NamedTuple):
+    """How values of a cell are made.
+
+    Attributes:
+        way: by what; NONE leaves them to `making`.
+        argument: bytes of a number, number of an amount, or digits that stay.
+        did: flags of what is done then.
+    """
+
+    way: Way = Way.NONE
+    argument: int = 0
+    did: int = 0
+
+
 class Flag(IntEnum):
     """What a cell adds to the deeds of an instance."""
 
@@ -158,7 +182,8 @@ class Arrays(NamedTuple):
     Attributes:
         keys: cells as `cell_key` writes them, 0 for an empty slot.
         values: their numbers.
-        columns: by number: op, VR code of the new value, offset and length of a constant, child context, flags.
+        columns: by number: op, VR code of the new value, offset and length of a constant, child context, flags; way,
+            argument and flags of what is made.
     """
 
     keys: "NDArray[np.int64]"
@@ -168,7 +193,7 @@ class Arrays(NamedTuple):
     @classmethod
     def empty(cls, cells: int) -> Self:
         """Arrays with room for so many cells, a power of two."""
-        return cls(np.zeros(2 * cells, np.int64), np.zeros(2 * cells, np.int32), np.zeros((cells, 6), np.int64))
+        return cls(np.zeros(2 * cells, np.int64), np.zeros(2 * cells, np.int32), np.zeros((cells, 9), np.int64))
 
 
 class Cells:
@@ -189,7 +214,17 @@ class Cells:
         """The number of a cell, or -1."""
         return int(find(self.arrays.keys, self.arrays.values, key))
 
-    def add(self, key: int, verdict: Verdict, op: Op, vr: str, constant: bytes, child: int, flags: int) -> int:
+    def add(
+        self,
+        key: int,
+        verdict: Verdict,
+        op: Op,
+        vr: str,
+        constant: bytes,
+        child: int,
+        flags: int,
+        making: Making = Making(),  # noqa: B008 - it cannot change
+    ) -> int:
         """Add a cell that is not there yet; give its number."""
         number = self.count
         if number >= len(self.arrays.columns):
@@ -198,7 +233,7 @@ class Cells:
         if constant:
             self.constants += constant
             self.pool = np.frombuffer(bytes(self.constants), np.uint8)
-        self.arrays.columns[number] = (op, vr_code(vr), offset, len(constant), child, flags)
+        self.arrays.columns[number] = (op, vr_code(vr), offset, len(constant), child, flags, *making)
         self.verdicts.append(verdict)
         self.count += 1
         # Last, so that who finds the cell finds all of it.

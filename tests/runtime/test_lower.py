@@ -22,7 +22,7 @@ from karnak.ir.selector import ElementKey
 from karnak.runtime.decision import Verb
 from karnak.runtime.encoding import EXPLICIT, IMPLICIT
 from karnak.runtime.lower import ROOT_CONTEXT, Table
-from karnak.runtime.table import Flag, Op, Verdict
+from karnak.runtime.table import Flag, Op, Verdict, Way
 from karnak.standard.confidentiality import Option
 from karnak.testing.expressions import call, tag, text
 from karnak.testing.specimen import tag_of
@@ -95,7 +95,7 @@ def test_constants_lie_in_the_pool() -> None:
     made = table(rule(D, "PatientName", "SeriesNumber", "TemporalRangeType"))
     found = []
     for name, vr in (("PatientName", "PN"), ("SeriesNumber", "IS"), ("TemporalRangeType", "CS")):
-        _, code, offset, size, _, _ = made.cells.arrays.columns[filled(made, name, vr)].tolist()
+        _, code, offset, size, *_ = made.cells.arrays.columns[filled(made, name, vr)].tolist()
         found.append((chr(code >> 8) + chr(code & 0xFF), bytes(made.cells.pool[offset : offset + size])))
     assert found == [("PN", b"UNKNOWN "), ("IS", b"0 "), ("CS", b"POINT ")]
 
@@ -264,3 +264,34 @@ def test_the_content_of_a_document_is_a_constant_of_the_encoding() -> None:
         assert op(made, "ContentSequence", "SQ") is Op.CONSTANT
         sizes.append(int(made.cells.arrays.columns[filled(made, "ContentSequence", "SQ"), 3]))
     assert sizes[0] > sizes[1]
+
+
+@pytest.mark.parametrize(
+    ("effect", "name", "vr", "wanted"),
+    [
+        (U, "StudyInstanceUID", "UI", (Way.UID, 0, 0)),
+        (D, "StudyInstanceUID", "UI", (Way.UID, 0, 0)),
+        (D, "Rows", "US", (Way.ZEROS, 2, 0)),
+        (D, 0x00189073, "FD", (Way.ZEROS, 8, 0)),
+        (D, "PatientBirthDate", "DA", (Way.MOVED, 0, Flag.DATES_LOST | Flag.SPOKEN)),
+        (Shift(1, 2), "PatientBirthDate", "DA", (Way.MOVED, 0, Flag.DATES_MOVED | Flag.SPOKEN)),
+        (Shift(1, 2), "PatientAge", "AS", (Way.MOVED, 0, Flag.SPOKEN)),
+        (TruncateDate(DatePart.DAY), "PatientBirthDate", "DA", (Way.TRUNCATED, 6, Flag.DATES_MOVED | Flag.SPOKEN)),
+        (TruncateDate(DatePart.MONTH_DAY), "StudyDate", "DA", (Way.TRUNCATED, 4, Flag.DATES_MOVED | Flag.SPOKEN)),
+        (D, "PixelData", "OW", (Way.NONE, 0, 0)),
+        (U, "PatientName", "PN", (Way.NONE, 0, 0)),
+        (X, "PatientBirthDate", "DA", (Way.NONE, 0, 0)),
+    ],
+)
+def test_compiled_code_makes_what_has_a_common_form(
+    effect: object, name: int | str, vr: str, wanted: tuple[int, ...]
+) -> None:
+    made = table(Rule("r", "test", rule(K).selector, effect))  # type: ignore[arg-type]
+    assert tuple(made.cells.arrays.columns[filled(made, name, vr), 6:].tolist()) == wanted
+
+
+def test_equal_amounts_are_one() -> None:
+    made = table(rule(Shift(1, 2), "StudyDate"), rule(Shift(1, 2), "SeriesDate"), rule(Shift(2, 1), "AcquisitionDate"))
+    numbers = [filled(made, name, "DA") for name in ("StudyDate", "SeriesDate", "AcquisitionDate")]
+    assert made.cells.arrays.columns[numbers, 7].tolist() == [0, 0, 1]
+    assert made.amounts == [Shift(1, 2), Shift(2, 1)]

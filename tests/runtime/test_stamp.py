@@ -7,7 +7,7 @@ import pytest
 from karnak.runtime.encoding import EXPLICIT, IMPLICIT, Encoding, UnwritableInstance, leaf
 from karnak.runtime.stamp import NOTHING, encoded_elements, stamp_of
 
-DATE, TIME, NAME = 0x00080012, 0x00080013, 0x00100010
+DATE, TIME, NAME, PATIENT = 0x00080012, 0x00080013, 0x00100010, 0x00100020
 THEN = datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=UTC)
 
 
@@ -29,12 +29,13 @@ def test_the_time_is_put_in_without_encoding_again(encoding: Encoding) -> None:
         DATE: leaf(DATE, "DA", b"20260102"),
         TIME: leaf(TIME, "TM", b"030405.000006 "),
         NAME: leaf(NAME, "PN", b"P-1 "),
+        PATIENT: leaf(PATIENT, "LO", b"0123"),
     }
     stamp = stamp_of(encoded_elements(elements, encoding))
-    assert stamp.at(THEN).data == stamp.data
-    later = stamp.at(datetime(2027, 12, 31, 23, 59, 59, 999999, tzinfo=timezone(timedelta(hours=-1))))
-    assert later.data == stamp.data.replace(b"20260102", b"20280101").replace(b"030405.000006", b"005959.999999")
-    assert (later.tags is stamp.tags, bytes(later.array)) == (True, later.data)
+    assert bytes(stamp.at(THEN, b"0123")) == stamp.data
+    later = stamp.at(datetime(2027, 12, 31, 23, 59, 59, 999999, tzinfo=timezone(timedelta(hours=-1))), b"CDEF")
+    expected = stamp.data.replace(b"20260102", b"20280101").replace(b"030405.000006", b"005959.999999")
+    assert bytes(later) == expected.replace(b"0123", b"CDEF")
     # The stamp itself stays what it was.
     assert b"20260102" in stamp.data
 
