@@ -18,7 +18,7 @@ class Creators:
     def __init__(self) -> None:
         self.slots = np.zeros(_SLOTS, np.int64)
         self.places = np.zeros((MAX_CREATORS, 2), np.int64)
-        self.texts = np.zeros(1, np.uint8)
+        self.texts = np.frombuffer(b"\0", np.uint8)
         self._text: list[str | None] = [None]
         self._bytes = bytearray()
 

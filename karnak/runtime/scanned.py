@@ -84,7 +84,7 @@ class ScannedInstance:
 
     def __init__(self, data: memoryview, start: int, stop: int, encoding: Encoding) -> None:
         self.data, self.start, self.stop = data, start, stop
-        self.array = np.frombuffer(data, np.uint8)
+        self.array = np.frombuffer(data.toreadonly(), np.uint8)
         try:
             self.space = _SPARE.pop()
         except IndexError:

@@ -57,7 +57,7 @@ class Stamp:
         data[self.date : self.date + len(date)] = date
         data[self.time : self.time + len(time)] = time
         data[self.patient : self.patient + len(patient_id)] = patient_id
-        return np.frombuffer(data, np.uint8)
+        return np.frombuffer(bytes(data), np.uint8)
 
 
 def stamp_of(encoded: Mapping[int, bytes]) -> Stamp:
@@ -80,7 +80,7 @@ def stamp_of(encoded: Mapping[int, bytes]) -> Stamp:
         np.array(tags, np.int64),
         np.array(places, np.int64).reshape(len(tags), 2),
         data,
-        np.frombuffer(data, np.uint8) if data else np.zeros(1, np.uint8),
+        np.frombuffer(data or b"\0", np.uint8),
         starts.get(INSTANCE_CREATION_DATE, -1),
         starts.get(INSTANCE_CREATION_TIME, -1),
         starts.get(PATIENT_ID, -1),

@@ -208,7 +208,8 @@ class Cells:
         self.arrays = Arrays.empty(_FIRST_CELLS)
         self.verdicts: list[Verdict] = []
         self.constants = bytearray()
-        self.pool = np.zeros(1, np.uint8)
+        # Read-only like all that follow: compiled code is made once for such arrays and once for others.
+        self.pool = np.frombuffer(b"\0", np.uint8)
 
     def number(self, key: int) -> int:
         """The number of a cell, or -1."""

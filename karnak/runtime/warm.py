@@ -36,6 +36,7 @@ def warm_up() -> None:
             (0x00090010, "LO", b"NOBODY"),
             (0x00091001, "LO", b"NOTHING "),
             (0x00100020, "LO", b"NOBODY"),
+            (0x0020000D, "UI", b"1.2.3\\1.2.4"),
         ):
             nobody.put(leaf(tag, vr, value))
         nobody.put(sequence(0x00081140, ItemSequence([item], "SQ", False, encoding)))
