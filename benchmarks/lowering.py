@@ -105,7 +105,7 @@ def _built(program: Program, sop_class_uid: str, depth: int) -> Decisions:
 
 def _fill(table: Decisions, sop_class_uid: str, context: int, above: Way, depth: int) -> None:
     for tag, vr in attributes(sop_class_uid, above).items():
-        cell = table.fill(context, ElementKey(tag), 0, vr, creator=False)
+        cell = table.fill(context, ElementKey(tag), 0, vr)
         inside = int(table.cells.arrays.columns[cell, 4])
         if depth and inside:
             _fill(table, sop_class_uid, inside, (*above, tag), depth - 1)

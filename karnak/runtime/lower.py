@@ -48,6 +48,7 @@ from karnak.runtime.table import (
     Flag,
     Making,
     Op,
+    Role,
     Step,
     Verdict,
     Way,
@@ -126,7 +127,7 @@ class Table:
             number = self._context_numbers[key] = len(self.contexts)
         return number
 
-    def fill(self, context_number: int, key: ElementKey, creator_number: int, vr: str, *, creator: bool) -> int:
+    def fill(self, context_number: int, key: ElementKey, creator_number: int, vr: str, role: Role | None = None) -> int:
         """Work out a cell.
 
         Args:
@@ -134,7 +135,7 @@ class Table:
             key: tag and private creator.
             creator_number: the creator's number in the executor, 0 for none.
             vr: value representation, "SQ" for a sequence.
-            creator: it is a private creator that reserves nothing.
+            role: what it is to those who carry the verdict out; None for a sequence or a leaf, as the VR says.
 
         Returns:
             The cell's number.
@@ -149,14 +150,15 @@ class Table:
         if self.cells.count >= MAX_CELLS:
             raise TableFull
         context = self.contexts[context_number - 1]
-        verdict = self.verdict(context, key, vr)
-        op, constant, flags = self.op(verdict, creator=creator)
-        child = self.child(verdict) if vr == "SQ" else 0
+        verdict = self.verdict(context, key, vr, role)
+        op, constant, flags = self.op(verdict)
+        child = self.child(verdict) if verdict.role is Role.SEQUENCE else 0
         making = self.making(verdict) if op is Op.CALL else Making()
         return self.cells.add(cell, verdict, op, vr, constant, child, flags, making)
 
-    def verdict(self, context: Context, key: ElementKey, vr: str) -> Verdict:
+    def verdict(self, context: Context, key: ElementKey, vr: str, role: Role | None = None) -> Verdict:
         """Walk through the rules as the interpreter does, for all elements of a cell at once."""
+        role = role or (Role.SEQUENCE if vr == "SQ" else Role.LEAF)
         path = (*context.path, key)
         steps: list[Step] = []
         for index in self.candidates.of(key.tag):
@@ -181,8 +183,8 @@ class Table:
             else:
                 decision = self.decision(index, path, vr)
             if decision is not None:
-                return Verdict(tuple(steps), replace(decision, rule=rule), index, key, vr, context)
-        return Verdict(tuple(steps), context.inherited, None, key, vr, context)
+                return Verdict(tuple(steps), replace(decision, rule=rule), index, key, vr, context, role)
+        return Verdict(tuple(steps), context.inherited, None, key, vr, context, role)
 
     def decision(self, index: int, path: tuple[ElementKey, ...], vr: str) -> Decision | None:
         """What a rule without an expression says; amounts depend on the patient and are put in per instance."""
@@ -214,22 +216,22 @@ class Table:
             inner = replace(inner, inherited=None)
         return self.context_number(inner)
 
-    def op(self, verdict: Verdict, *, creator: bool) -> tuple[Op, bytes, int]:
+    def op(self, verdict: Verdict) -> tuple[Op, bytes, int]:
         """What the executor does for a verdict: the op, the bytes of a constant, the flags."""
+        if verdict.role is Role.CREATOR:
+            return self.creator_op(verdict)
         decision, vr, tag = verdict.decision, verdict.vr, verdict.key.tag
         if verdict.steps:
             # Whether a private block keeps its creator, and what a sequence's items inherit, must be known before.
             removes = decision is not None and decision.verb is Verb.REMOVE
             removes |= any(calls(step.expression, "Remove") for step in verdict.steps)
-            unsure = vr == "SQ" or (is_private(tag) and removes) or creator
+            unsure = vr == "SQ" or (is_private(tag) and removes)
             return (Op.FALL_BACK if unsure else Op.CALL), b"", _spoken(verdict)
         if decision is None:
-            return Op.KEEP, b"", _flags(verdict, None, "LO" if creator else vr)
+            return Op.KEEP, b"", _flags(verdict, None, vr)
         if decision.verb is Verb.EXCLUDE:
-            return (Op.FALL_BACK if creator else Op.CALL), b"", 0
-        flags = _flags(verdict, decision, "LO" if creator else vr)
-        if creator:
-            return (Op.KEEP if decision.verb is Verb.KEEP else Op.REMOVE), b"", flags
+            return Op.CALL, b"", 0
+        flags = _flags(verdict, decision, vr)
         if decision.verb is Verb.REMOVE:
             return Op.REMOVE, b"", flags
         if decision.verb is Verb.EMPTY:
@@ -245,10 +247,20 @@ class Table:
             return Op.CONSTANT, (made.value or b"") if made else b"", flags
         return Op.CALL, b"", _spoken(verdict)
 
+    def creator_op(self, verdict: Verdict) -> tuple[Op, bytes, int]:
+        """What the executor does with a private creator that reserves nothing."""
+        decision = verdict.decision
+        rule = None if decision is None else decision.rule
+        by_tag = rule is not None and isinstance(rule.effect, ShiftByTag)
+        if verdict.steps or by_tag or (decision is not None and decision.verb is Verb.EXCLUDE):
+            return Op.CALL, b"", _spoken(verdict)
+        keeps = decision is None or decision.verb is Verb.KEEP
+        return (Op.KEEP if keeps else Op.REMOVE), b"", _flags(verdict, decision, "LO")
+
     def making(self, verdict: Verdict) -> Making:
         """How compiled code makes the values of a cell, where they have the common form."""
         decision, vr = verdict.decision, verdict.vr
-        if verdict.steps or decision is None:
+        if verdict.steps or decision is None or verdict.role is not Role.LEAF:
             return Making()
         if vr == "UI" and decision.verb in (Verb.UID, Verb.DUMMY):
             return Making(Way.UID)

@@ -3,6 +3,7 @@
 Compiled code makes those of a common form (`derive`); the others are made here, one by one.
 """
 
+from collections.abc import Container
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -24,7 +25,7 @@ from karnak.runtime.rejection import Excluded, Rejected, named
 from karnak.runtime.repertoire import DEFAULT_REPERTOIRE, Repertoire, repertoire_of_value
 from karnak.runtime.scan import KIND, PARENT, SEQUENCE, TAG, vr_code
 from karnak.runtime.scanned import ScannedInstance
-from karnak.runtime.table import Verdict
+from karnak.runtime.table import Role, Verdict
 from karnak.runtime.text import text_in
 from karnak.runtime.transform import carry_out
 from karnak.runtime.values import Surroundings, encode_value
@@ -127,6 +128,8 @@ class Maker:
         """Make one value: (bytes, VR), KEEP or GONE."""
         try:
             around = self.around if self.plain else self.around_of(row, parent)
+            if verdict.role is Role.CREATOR:
+                return KEEP if self.creator_stays(verdict, row, raw, around) else GONE
             decision = self.decide(verdict, row, raw, around)
             if decision is None:
                 self.note(verdict, None)
@@ -148,8 +151,32 @@ class Maker:
         except (Excluded, Rejected):
             raise
         except KarnakError as error:
-            tag = format_tag(verdict.key.tag)
-            raise Rejected(f"{self.place(parent)}{tag}: {error}") from None
+            tag = verdict.key.tag
+            if verdict.role is Role.CREATOR:
+                # Creators are settled when their item is done: it is the sequence that cannot be.
+                tag = int(self.root.rows[self.root.rows[parent, PARENT], TAG])
+                parent = self.around_item(parent)
+            raise Rejected(f"{self.place(parent)}{format_tag(tag)}: {error}") from None
+
+    def creator_stays(self, verdict: Verdict, row: int, raw: bytes, around: Surroundings) -> bool:
+        """Tell whether a private creator that reserves nothing stays, and take note of it."""
+        decision = self.decide(verdict, row, raw, around)
+        self.deeds.note(verdict.key, "LO", decision)
+        return decision is None or decision.verb is Verb.KEEP
+
+    def settle_creators(self, late: int, staying: Container[int]) -> None:
+        """Settle the private creators of the root that reserve nothing of the original.
+
+        Args:
+            late: how many are listed at the end of the workspace's calls, the last one first.
+            staying: rows of those in whose blocks elements were added.
+        """
+        for row, cell, begin, end, parent in reversed(self.root.space.calls[-late:].tolist()):
+            if row not in staying:
+                around = self.around if self.plain else self.around_of(row, parent)
+                raw = bytes(self.root.data[begin:end])
+                stays = self.creator_stays(self.table.cells.verdicts[cell], row, raw, around)
+                self.root.rows[row, EDIT] = KEPT if stays else REMOVED
 
     def replaced(self, verdict: Verdict, text: str, around: Surroundings) -> bytes:
         """The value that new text is written as."""

@@ -167,23 +167,27 @@ def make_plan(
     creators: "Ints",
     calls: "Ints",
     misses: "Ints",
-) -> tuple[int, int, int, int]:
+) -> tuple[int, int, int, int, int]:
     """Plan one dataset.
 
     `calls` gets (row, cell, first byte of the value, byte after it, parent row) of elements whose value is to be
-    made, in order. `misses` gets (row, context, creator
+    made, in order; private creators that reserve nothing come after all else in their item. Those of the root are
+    left to be settled when additions are known: they stand at the other end of `calls`, the first one last.
+    `misses` gets (row, context, creator
     number) of cells to be filled, with creator number -1 where the creator itself is to be numbered first.
 
     Returns:
-        (PLANNED, TOO_MANY or FALL_BACK, calls, misses, flags).
+        (PLANNED, TOO_MANY or FALL_BACK, calls, late, misses, flags), `late` being how many stand at the other end.
     """
     f_next = np.zeros(FRAMES, np.int64)
     f_context = np.zeros(FRAMES, np.int64)
     f_group = np.zeros(FRAMES, np.int64)
     f_creators = np.zeros(FRAMES, np.int64)
+    f_late = np.zeros(FRAMES, np.int64)
     top = 0
     f_next[0], f_context[0] = count, 1
-    called = missed = flags = 0
+    called = late = missed = flags = 0
+    last = calls.shape[0] - 1
     i = 0
     while True:
         # A dataset has ended, or a private group in it.
@@ -204,13 +208,19 @@ def make_plan(
                 cell = find(keys, values, key)
                 if cell < 0:
                     if missed >= misses.shape[0]:
-                        return TOO_MANY, called, missed, flags
+                        return TOO_MANY, called, late, missed, flags
                     misses[missed, 0], misses[missed, 1], misses[missed, 2] = r, context, 0
                     missed += 1
                     continue
                 op = cells[cell, _C_OP]
-                if op == _OP_FALL_BACK:
-                    return FALL_BACK, called, missed, flags
+                if top == 0 or op == _OP_CALL:
+                    if called + late > last:
+                        return TOO_MANY, called, late, missed, flags
+                    calls[last - late, 0], calls[last - late, 1] = r, cell
+                    calls[last - late, 2], calls[last - late, 3] = rows[r, VALUE], rows[r, VALUE] + rows[r, LENGTH]
+                    calls[last - late, 4] = rows[r, PARENT]
+                    late += 1
+                    continue
                 flags |= cells[cell, _C_FLAGS]
                 if cells[cell, _C_FLAGS] & _SPOKEN:
                     restore(rows, r)
@@ -220,6 +230,12 @@ def make_plan(
         if ended:
             if top == 0:
                 break
+            if late > f_late[top] and called + 2 * late > last + 1:
+                return TOO_MANY, called, late, missed, flags
+            for k in range(f_late[top], late):
+                calls[called] = calls[last - k]
+                called += 1
+            late = f_late[top]
             top -= 1
             continue
         if row_is_item:
@@ -227,6 +243,7 @@ def make_plan(
             f_next[top] = rows[i, NEXT]
             f_context[top] = rows[rows[i, PARENT], CHILD]
             f_creators[top] = 0
+            f_late[top] = late
             rows[i, EDIT], rows[i, DELTA] = KEPT, 0
             i += 1
             continue
@@ -255,7 +272,7 @@ def make_plan(
                 f_creators[top] = k + 1
                 if number < 0:
                     if missed >= misses.shape[0]:
-                        return TOO_MANY, called, missed, flags
+                        return TOO_MANY, called, late, missed, flags
                     misses[missed, 0], misses[missed, 1], misses[missed, 2] = i, 0, -1
                     missed += 1
                 i = rows[i, NEXT]
@@ -274,7 +291,7 @@ def make_plan(
             vr = look_up_vr(tag, tags, vrs, patterns)
             if vr == _SQ:
                 # A sequence that was sent as an unknown value without items: no table speaks of it.
-                return FALL_BACK, called, missed, flags
+                return FALL_BACK, called, late, missed, flags
         cell = -1
         if creator >= 0:
             key = f_context[top] << 50 | creator << 38 | np.int64(vr_numbers[vr]) << 32 | tag
@@ -282,7 +299,7 @@ def make_plan(
         if cell < 0:
             if creator >= 0:
                 if missed >= misses.shape[0]:
-                    return TOO_MANY, called, missed, flags
+                    return TOO_MANY, called, late, missed, flags
                 misses[missed, 0], misses[missed, 1], misses[missed, 2] = i, f_context[top], creator
                 missed += 1
             i = rows[i, NEXT]
@@ -290,7 +307,7 @@ def make_plan(
         op = cells[cell, _C_OP]
         flags |= cells[cell, _C_FLAGS]
         if op == _OP_FALL_BACK:
-            return FALL_BACK, called, missed, flags
+            return FALL_BACK, called, late, missed, flags
         if cells[cell, _C_FLAGS] & _SPOKEN:
             restore(rows, i)
         if tag == _SPECIFIC_CHARACTER_SET:
@@ -299,7 +316,7 @@ def make_plan(
             if op != 0:
                 flags |= CHARSET_EDITED
             if op == _OP_CALL:
-                return FALL_BACK, called, missed, flags
+                return FALL_BACK, called, late, missed, flags
         if op == _OP_REMOVE:
             rows[i, EDIT] = REMOVED
         else:
@@ -310,11 +327,11 @@ def make_plan(
                 # A sequence that was found in an unknown value stays one when it is emptied.
                 rows[i, NEW_VR] = rows[i, VR] if is_sequence and op == _OP_EMPTY else cells[cell, _C_VR]
                 if is_sequence and op == _OP_CONSTANT and _is_implicit(rows, i, implicit) != implicit:
-                    return FALL_BACK, called, missed, flags
+                    return FALL_BACK, called, late, missed, flags
                 rows[i, POOL], rows[i, OFFSET], rows[i, SIZE] = CONSTANTS, cells[cell, _C_OFFSET], cells[cell, _C_SIZE]
             elif op == _OP_CALL:
-                if called >= calls.shape[0]:
-                    return TOO_MANY, called, missed, flags
+                if called + late > last:
+                    return TOO_MANY, called, late, missed, flags
                 calls[called, 0], calls[called, 1] = i, cell
                 calls[called, 2], calls[called, 3] = rows[i, VALUE], rows[i, VALUE] + rows[i, LENGTH]
                 calls[called, 4] = rows[i, PARENT]
@@ -325,7 +342,7 @@ def make_plan(
             i += 1
         else:
             i = rows[i, NEXT]
-    return PLANNED, called, missed, flags
+    return PLANNED, called, late, missed, flags
 
 
 @njit(cache=True, nogil=True)

@@ -9,19 +9,22 @@ from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
+from pydicom.dataelem import RawDataElement
 
 from karnak.ir.profile import AddElement, AddPrivateElement
-from karnak.ir.selector import ElementKey, is_private
+from karnak.ir.selector import ElementKey, is_private_creator
+from karnak.runtime.adding import IndexedOriginal, creators_that_stay
 from karnak.runtime.additions import add_all
 from karnak.runtime.always_set import always_set
 from karnak.runtime.assemble import NEW, measure, write
 from karnak.runtime.creators import Creators, TooManyCreators
 from karnak.runtime.encoding import (
     REPERTOIRE_VRS,
+    SPECIFIC_CHARACTER_SET,
     RawDataset,
     UnwritableInstance,
     effective_vr,
-    stored,
+    stored_leaf,
 )
 from karnak.runtime.keys import Project
 from karnak.runtime.lower import TableFull
@@ -30,6 +33,7 @@ from karnak.runtime.memory import memory_of
 from karnak.runtime.part10 import OUTPUT_UIDS, PATIENT_ID, SOP_CLASS_UID, SOP_INSTANCE_UID
 from karnak.runtime.plan import (
     CHARSET_EDITED,
+    EDIT,
     FALL_BACK,
     KEPT,
     MADE,
@@ -47,10 +51,9 @@ from karnak.runtime.rejection import (
     FallBack,
     Rejected,
 )
-from karnak.runtime.repertoire import DEFAULT_REPERTOIRE
+from karnak.runtime.repertoire import DEFAULT_REPERTOIRE, TextError, repertoire_of_value
 from karnak.runtime.scan import (
     KIND,
-    PARENT,
     SEQUENCE,
     TAG,
     VR,
@@ -61,7 +64,7 @@ from karnak.runtime.scan import (
 )
 from karnak.runtime.scanned import ScannedInstance
 from karnak.runtime.stamp import NOTHING, Stamp, encoded_elements, stamp_of
-from karnak.runtime.table import FILLING, VR_NUMBER_BY_CODE, Flag
+from karnak.runtime.table import FILLING, VR_NUMBER_BY_CODE, Flag, Role
 from karnak.runtime.text import text_in
 from karnak.runtime.values import Surroundings
 
@@ -144,14 +147,19 @@ class _Rewrite:
         self.table = program.table(self.sop_class_uid, self.bits, self.encoding)
         self.maker = Maker(scanned, self.table, self.memory, around, self.sop_class_uid)
         self.space = scanned.space
+        # What is added at the root, and the rows of private creators that stay for it.
+        self.added: dict[int, RawDataElement] = {}
+        self.staying: frozenset[int] = frozenset()
 
     def run(self, pseudonym: str | None, sets_attributes: bool, now: datetime) -> Rewritten:
-        calls, flags = self.plan()
+        calls, late, flags = self.plan()
         maker = self.maker
         maker.plain = not flags & (NESTED_CHARSET | CHARSET_EDITED) and not maker.begins_early()
         made = maker.make(calls) if calls else _NO_BYTES
         self.note(flags | maker.flags)
         additions, warnings = self.add()
+        if late:
+            maker.settle_creators(late, self.staying)
         if sets_attributes and pseudonym is None:
             raise Rejected(NO_PSEUDONYM)
         stamped, stamp_bytes = self.stamp(pseudonym if sets_attributes else None, now, additions)
@@ -162,15 +170,20 @@ class _Rewrite:
 
     # --- planning -----------------------------------------------------------------------
 
-    def plan(self) -> tuple[int, int]:
-        """Decide every element; give how many values are to be made, and the flags of the cells that were used."""
+    def plan(self) -> tuple[int, int, int]:
+        """Decide every element.
+
+        Returns:
+            How many values are to be made, how many private creators of the root are left to be settled after
+            additions, and the flags of the cells that were used.
+        """
         table = self.table
         vrs = dictionary_vrs()
         creators = _CREATORS
         space = self.space
         while True:
             cells = table.cells.arrays
-            outcome, calls, misses, flags = make_plan(
+            outcome, calls, late, misses, flags = make_plan(
                 self.array,
                 self.rows,
                 self.size,
@@ -190,7 +203,7 @@ class _Rewrite:
                 space.misses,
             )
             if outcome == PLANNED and not misses:
-                return calls, flags
+                return calls, late, flags
             if outcome == FALL_BACK:
                 raise FallBack("an expression decides what only the interpreter can follow")
             if misses:
@@ -214,9 +227,8 @@ class _Rewrite:
                 wanted = (context, creator, tag, vr)
                 if wanted not in filled:
                     filled.add(wanted)
-                    reserves = tag >> 16 & 1 == 1 and 0x10 <= tag & 0xFFFF <= 0xFF and not is_sequence
                     key = ElementKey(tag, creators.text(creator))
-                    self.table.fill(context, key, creator, vr, creator=reserves)
+                    self.table.fill(context, key, creator, vr, _role(tag, is_sequence))
             except (TableFull, TooManyCreators):
                 raise FallBack("a table has grown to its bound") from None
 
@@ -241,23 +253,21 @@ class _Rewrite:
             return {}, []
         tags = [rule.effect.tag for rule in wanted if isinstance(rule.effect, AddElement | AddPrivateElement)]
         tags += [addition.tag for _, addition in self.maker.asked_for]
-        if any(is_private(tag) and self.has_group(tag >> 16) for tag in tags):
-            raise FallBack("a private element is added to a group that the instance has")
         output = RawDataset()
         around = replace(self.maker.around, output_repertoire=self.maker.output_repertoire(-1, PATIENT_ID))
-        _, warnings = add_all(wanted, self.maker.asked_for, _Original(self), output, around)
-        added = {tag: stored(output, tag) for tag in map(int, output.keys())}
-        if not added.keys().isdisjoint(OUTPUT_UIDS):
-            raise FallBack("a UID that the outcome names is added")
+        original = IndexedOriginal(self.root, self.sop_class_uid, tags)
+        _, warnings = add_all(wanted, self.maker.asked_for, original, output, around)
+        staying = creators_that_stay(self.root, map(int, output.keys()))
+        for tag, row in staying.items():
+            self.rows[row, EDIT] = KEPT
+            output.pop(tag, None)
+        self.staying = frozenset(staying.values())
+        found = {tag: stored_leaf(output, tag) for tag in map(int, output.keys())}
+        self.added = {tag: element for tag, element in found.items() if element is not None}
         try:
-            return encoded_elements(added, self.encoding), warnings
+            return encoded_elements(self.added, self.encoding), warnings
         except UnwritableInstance:
             raise FallBack(_TOO_LONG) from None
-
-    def has_group(self, group: int) -> bool:
-        """Tell whether the root dataset has an element of a group."""
-        rows = self.rows[: self.size]
-        return bool(np.any((rows[:, TAG] >> 16 == group) & (rows[:, PARENT] < 0)))
 
     def stamp(
         self, pseudonym: str | None, now: datetime, additions: dict[int, bytes]
@@ -334,26 +344,40 @@ class _Rewrite:
         edits_of(self.rows, self.root.uid_rows, edits)
         found: dict[int, str | None] = {}
         for tag, (edit, vr, pool, start, size) in zip(OUTPUT_UIDS, edits.tolist(), strict=True):
-            if vr_name(vr) in REPERTOIRE_VRS:
-                # What it says depends on the SpecificCharacterSet of the output.
-                raise FallBack("a UID that the outcome names has a VR of texts")
-            if edit == KEPT:
-                found[tag] = self.root.text(tag)
+            if tag in self.added:
+                element = self.added[tag]
+                found[tag] = self.output_text(element.value or b"", effective_vr(tag, element.VR or "UN"))
             elif edit == REMOVED or vr == _VR_SQ:
                 found[tag] = None
+            elif edit == KEPT and vr_name(vr) in REPERTOIRE_VRS:
+                found[tag] = self.output_text(self.root.value(self.root.row(tag)), vr_name(vr))
+            elif edit == KEPT:
+                found[tag] = self.root.text(tag)
             else:
                 value = (made if pool == MADE else self.table.cells.pool)[start : start + size].tobytes()
-                found[tag] = text_in(value, vr_name(vr), self.encoding, DEFAULT_REPERTOIRE)
+                found[tag] = self.output_text(value, vr_name(vr))
         return found
 
+    def output_text(self, value: bytes, vr: str) -> str | None:
+        """The text of a value in the character set of the output.
 
-class _Original:
-    """What additions ask of the original; private groups that it has are not added to here."""
+        Raises:
+            FallBack: its bytes are no characters of that.
+        """
+        if vr not in REPERTOIRE_VRS:
+            return text_in(value, vr, self.encoding, DEFAULT_REPERTOIRE)
+        added = self.added.get(SPECIFIC_CHARACTER_SET)
+        if added is not None:
+            repertoire = repertoire_of_value(added.value or b"")
+        else:
+            repertoire = self.maker.output_repertoire(-1, PATIENT_ID)
+        try:
+            return text_in(value, vr, self.encoding, repertoire)
+        except TextError:
+            raise FallBack("a UID that the outcome names cannot be read") from None
 
-    def __init__(self, rewrite: _Rewrite) -> None:
-        self.root = rewrite.root
-        self.sop_class_uid = rewrite.sop_class_uid
-        self.dataset = RawDataset()
 
-    def has(self, tag: int) -> bool:
-        return self.root.has(tag)
+def _role(tag: int, is_sequence: bool) -> Role:
+    if is_sequence:
+        return Role.SEQUENCE
+    return Role.CREATOR if is_private_creator(tag) else Role.LEAF

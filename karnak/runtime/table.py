@@ -5,7 +5,7 @@ of its kind is met, and never changes. The arrays are what the executor reads; `
 """
 
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple, Self
 
@@ -76,6 +76,15 @@ class Making(NamedTuple):
     did: int = 0
 
 
+class Role(StrEnum):
+    """What an element is to those who carry a verdict out."""
+
+    LEAF = "leaf"
+    SEQUENCE = "sequence"
+    # A private creator that reserves nothing: it stays or goes, but is never changed.
+    CREATOR = "creator"
+
+
 class Flag(IntEnum):
     """What a cell adds to the deeds of an instance."""
 
@@ -130,6 +139,7 @@ class Verdict:
         key: tag and creator of the cell.
         vr: VR of the cell.
         context: where it is.
+        role: what it is to those who carry the verdict out.
     """
 
     steps: tuple[Step, ...]
@@ -138,6 +148,7 @@ class Verdict:
     key: ElementKey
     vr: str
     context: Context
+    role: Role = Role.LEAF
 
 
 @njit(cache=True, nogil=True, inline="always")

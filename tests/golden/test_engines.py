@@ -17,12 +17,9 @@ from tests.runtime.making import NOW, PROJECT, basic, program
 
 BIG_ENDIAN = "big endian"
 BY_EXPRESSION = "an expression decides what only the interpreter can follow"
-ADDED_TO_A_GROUP = "a private element is added to a group that the instance has"
 # How often, over the cases of a profile, the interpreter is asked for a little endian instance, and why.
 LISTED = {
-    ("docs/expressions_00_basic", BY_EXPRESSION): 3,
-    ("docs/tags_03_basic", ADDED_TO_A_GROUP): 3,
-    ("own/own13_add_private", ADDED_TO_A_GROUP): 2,
+    ("docs/expressions_00_basic", BY_EXPRESSION): 2,
 }
 
 

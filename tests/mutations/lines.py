@@ -116,8 +116,8 @@ MUTATIONS = (
     ),
     Mutation(
         "runtime/lower.py",
-        "unsure = vr == \"SQ\" or (is_private(tag) and removes) or creator",
-        "unsure = vr == \"SQ\" or creator",
+        "unsure = vr == \"SQ\" or (is_private(tag) and removes)",
+        "unsure = vr == \"SQ\"",
         "creators stay though expressions empty their blocks",
     ),
     Mutation(

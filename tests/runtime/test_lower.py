@@ -22,7 +22,7 @@ from karnak.ir.selector import ElementKey
 from karnak.runtime.decision import Verb
 from karnak.runtime.encoding import EXPLICIT, IMPLICIT
 from karnak.runtime.lower import ROOT_CONTEXT, Table
-from karnak.runtime.table import Flag, Op, Verdict, Way
+from karnak.runtime.table import Flag, Op, Role, Verdict, Way
 from karnak.standard.confidentiality import Option
 from karnak.testing.expressions import call, tag, text
 from karnak.testing.specimen import tag_of
@@ -43,7 +43,7 @@ def table(*rules: Rule, sop_class: str | None = CT, bits: tuple[bool, ...] = (),
 def filled(made: Table, name: int | str, vr: str, context: int = ROOT_CONTEXT, creator: str | None = None) -> int:
     """The number of a cell."""
     number = name if isinstance(name, int) else tag_of(name)
-    return made.fill(context, ElementKey(number, creator), 1 if creator else 0, vr, creator=False)
+    return made.fill(context, ElementKey(number, creator), 1 if creator else 0, vr)
 
 
 def op(made: Table, name: int | str, vr: str, context: int = ROOT_CONTEXT) -> Op:
@@ -227,14 +227,14 @@ def test_what_must_be_known_before_is_left_to_the_interpreter(name: int | str, v
 def test_a_creator_that_reserves_nothing_stays_or_goes(effect: object, wanted: Op) -> None:
     chosen = rule(K, "0009,0010")
     made = table(Rule("r", "test", chosen.selector, effect))  # type: ignore[arg-type]
-    number = made.fill(ROOT_CONTEXT, ElementKey(0x00090010), 0, "LO", creator=True)
+    number = made.fill(ROOT_CONTEXT, ElementKey(0x00090010), 0, "LO", Role.CREATOR)
     assert made.cells.arrays.columns[number, 0] == wanted
 
 
 def test_elements_are_known_by_their_creator() -> None:
     made = table(rule(X, '(0009,"ACME",01)'))
-    ours = made.fill(ROOT_CONTEXT, ElementKey(0x00091001, "ACME"), 1, "LO", creator=False)
-    theirs = made.fill(ROOT_CONTEXT, ElementKey(0x00091001, "OTHER"), 2, "LO", creator=False)
+    ours = made.fill(ROOT_CONTEXT, ElementKey(0x00091001, "ACME"), 1, "LO")
+    theirs = made.fill(ROOT_CONTEXT, ElementKey(0x00091001, "OTHER"), 2, "LO")
     assert made.cells.arrays.columns[[ours, theirs], 0].tolist() == [Op.REMOVE, Op.KEEP]
 
 

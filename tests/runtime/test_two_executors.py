@@ -21,7 +21,7 @@ from karnak.ir.expression import (
     Literal,
     Type,
 )
-from karnak.ir.profile import Action, AddElement, Apply, Effect, Evaluate, Rule
+from karnak.ir.profile import Action, AddElement, AddPrivateElement, Apply, Effect, Evaluate, Rule
 from karnak.runtime import creators, lower, rewrite, scanned
 from karnak.runtime.assemble import LONG_RUN
 from karnak.runtime.creators import Creators
@@ -102,11 +102,51 @@ def test_blocks_of_items_are_not_those_of_the_dataset_around() -> None:
     assert [len(item) for item in found[0x00091001].value] == [0, 0]
 
 
+def adds(where: int, value: str = "new") -> Evaluate:
+    return Evaluate(call("Add", tag(where), Literal("LO", VR), text(value)))
+
+
 def test_what_an_expression_adds_to_a_block_keeps_its_creator() -> None:
-    added = call("Add", tag(0x00091002), Literal("LO", VR), text("new"))
     made = specimen(leaf(0x00090010, "ACME", "LO"), leaf(0x00091001, "old", "LO"))
-    found = output(run(made, rule(X, "0009,1001"), rule(Evaluate(added), "PatientID")))
+    found = output(stays_with_the_tables(made, rule(X, "0009,1001"), rule(adds(0x00091002), "PatientID")))
     assert raw(found, 0x00090010) == b"ACME"
+
+
+@pytest.mark.parametrize("creator", ["", "ACME", "OTHER"])
+@pytest.mark.parametrize("used", [False, True])
+@pytest.mark.parametrize("effect", [K, X])
+def test_a_private_element_is_added_to_a_block_of_the_original(creator: str, used: bool, effect: Effect) -> None:
+    elements = [leaf(0x00090010, creator, "LO"), *([leaf(0x00091001, "old", "LO")] if used else [])]
+    new = adding(AddPrivateElement(0x00091002, "LO", "new", "ACME"))
+    outcome = stays_with_the_tables(specimen(*elements), rule(effect, private=True), new, mode="deid")
+    added = creator == "ACME" or (creator == "" and not used)
+    found = output(outcome)
+    assert (0x00091002 in found) is added
+    if added:
+        # The creator of the original, not another one that says the same.
+        assert raw(found, 0x00090010) == creator.encode()
+    assert (raw(found, 0x00091001) == b"old ") is (used and effect == K)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_creator_that_reserves_nothing_is_not_asked_about_when_its_block_is_added_to(mode: Mode) -> None:
+    made = specimen(leaf(0x00090010, "ACME", "LO"))
+    asked = rule(removed_if(FAILS), "0009,0010")
+    outcome = stays_with_the_tables(specimen(*made.elements, STUDY_ID), asked, mode=mode)
+    assert rejection(outcome) == "the value of (0020,0010) is no whole number"
+    found = output(
+        stays_with_the_tables(specimen(*made.elements, STUDY_ID), asked, rule(adds(0x00091002), "PatientID"), mode=mode)
+    )
+    assert raw(found, 0x00090010) == b"ACME"
+
+
+def test_creators_are_settled_when_their_dataset_is_done() -> None:
+    # The second element of the item fails before the creator, which comes first, is asked.
+    item = [leaf(0x00090010, "ACME", "LO"), leaf("PatientName", "DOE")]
+    made = specimen(STUDY_ID, sequence("ReferencedStudySequence", item))
+    creator, name = rule(removed_if(FAILS), "0009,0010"), rule(removed_if(FAILS), "PatientName")
+    assert rejection(stays_with_the_tables(made, creator)).startswith("(0008,1110): ")
+    assert rejection(stays_with_the_tables(made, creator, name)).startswith("(0008,1110)[0]/(0010,0010): ")
 
 
 def test_a_creator_with_the_vr_of_a_date_is_no_date() -> None:
@@ -198,14 +238,14 @@ def test_what_comes_before_specific_character_set_is_written_without_it(mode: Mo
 
 def test_an_added_study_is_named() -> None:
     made = without(specimen(), "StudyInstanceUID")
-    outcome = run(made, adding(AddElement(tag_of("StudyInstanceUID"), "UI", "1.2.3")))
+    outcome = stays_with_the_tables(made, adding(AddElement(tag_of("StudyInstanceUID"), "UI", "1.2.3")))
     assert outcome.study_instance_uid == "1.2.3"
 
 
 @pytest.mark.parametrize("name", ["SOPInstanceUID", "SOPClassUID"])
 def test_an_instance_may_get_its_uids_from_an_expression(name: str) -> None:
     added = call("Add", tag(name), Literal("UI", VR), text("1.2.3"))
-    outcome = run(without(specimen(), name), rule(Evaluate(added), "PatientID"))
+    outcome = stays_with_the_tables(without(specimen(), name), rule(Evaluate(added), "PatientID"))
     assert outcome.status is Status.FORWARDED
     assert raw(output(outcome), name) == b"1.2.3\0"
 
@@ -217,7 +257,9 @@ def test_an_instance_may_get_its_uids_from_an_expression(name: str) -> None:
 def test_a_uid_that_is_written_as_text_is_named_as_the_output_has_it(effect: Effect, character_set: Leaf) -> None:
     study = Leaf(tag_of("StudyInstanceUID"), "LO", "\u00e9".encode())
     run(specimen(character_set, study), rule(effect, "SpecificCharacterSet"))
-    run(specimen(character_set, study), rule(effect, "StudyInstanceUID"))
+    stays_with_the_tables(specimen(character_set, study), rule(effect, "StudyInstanceUID"))
+    seen = b"\xc3\xa9".decode("gb18030" if b"GB" in character_set.value else "utf-8")
+    assert run(specimen(character_set, study)).study_instance_uid == seen
 
 
 # --- values that don't fit ------------------------------------------------------------------

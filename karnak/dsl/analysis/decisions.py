@@ -147,7 +147,7 @@ class _Walk:
     def _below(self, around: Context, key: ElementKey) -> Context | None:
         verdict = self._table.verdict(around, key, "SQ")
         gone = verdict.decision is not None and verdict.decision.verb in _GONE
-        if not verdict.steps and (gone or self._table.op(verdict, creator=False)[0] is Op.CONSTANT):
+        if not verdict.steps and (gone or self._table.op(verdict)[0] is Op.CONSTANT):
             return None
         return self._table.contexts[self._table.child(verdict) - 1]
 
@@ -174,7 +174,7 @@ def _said(table: Table, verdict: Verdict) -> tuple[Answer, ...]:
     if verdict.vr == "SQ" and decision.own_rows:
         return (*asked, _by("keep", decision.rule, case=case, note="for the UIDs in it"))
     if verdict.vr == "SQ" and decision.verb in _INHERITED and not note:
-        whole = table.op(verdict, creator=False)[0] is Op.CONSTANT
+        whole = table.op(verdict)[0] is Op.CONSTANT
         note = "unless a rule speaks of what is inside" if whole else "what is inside"
     return (*asked, _by(str(decision.verb), decision.rule, case=case, note=note))
 
