@@ -221,11 +221,11 @@ def p_data(context_id: int, is_command: bool, data: bytes, maximum_pdu: int) -> 
     Args:
         context_id: of its presentation context.
         is_command: it is a command set.
-        data: encoded; not empty.
+        data: encoded; of nothing nothing is made.
         maximum_pdu: what the peer takes, at least 8, or 0 for any length.
     """
     # Fragments have an even number of bytes (PS3.8 annex E.1).
-    step = (maximum_pdu - _PDV.size) & ~1 if maximum_pdu else len(data)
+    step = (maximum_pdu - _PDV.size) & ~1 if maximum_pdu else max(len(data), 1)
     kind = _COMMAND if is_command else 0
     for start in range(0, len(data), step):
         piece = data[start : start + step]
