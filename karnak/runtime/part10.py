@@ -183,7 +183,7 @@ def read_instance(data: bytes | memoryview, transfer_syntax_uid: str | None = No
             raise UnreadableInstance(_NO_TRANSFER_SYNTAX)
         media_storage_sop_class_uid = _meta_text(meta, _MEDIA_STORAGE_SOP_CLASS_UID)
     if transfer_syntax_uid in DEFLATED:
-        view, start = memoryview(_inflate(view[start:])), 0
+        view, start = memoryview(inflate_dataset(view[start:])), 0
     encoding = encoding_of(transfer_syntax_uid)
     if not encoding.little_endian:
         dataset = decode_dataset(bytes(view[start:]), encoding)
@@ -213,7 +213,7 @@ def decode_instance(data: bytes | memoryview, transfer_syntax_uid: str | None = 
             raise UnreadableInstance(_NO_TRANSFER_SYNTAX)
         media_storage_sop_class_uid = _meta_text(meta, _MEDIA_STORAGE_SOP_CLASS_UID)
     if transfer_syntax_uid in DEFLATED:
-        body = _inflate(body)
+        body = inflate_dataset(body)
     dataset = decode_dataset(body, encoding_of(transfer_syntax_uid))
     _refuse_foreign(dataset.keys())
     return Instance(dataset, transfer_syntax_uid, media_storage_sop_class_uid)
@@ -357,7 +357,7 @@ def _meta_text(meta: dict[int, bytes], tag: int) -> str | None:
     return meta.get(tag, b"").decode("latin-1").strip(" \0") or None
 
 
-def _inflate(data: bytes | memoryview) -> bytes:
+def inflate_dataset(data: bytes | memoryview) -> bytes:
     """Inflate a deflated dataset (PS3.5 A.5: raw deflate, RFC 1951)."""
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     try:

@@ -7,7 +7,7 @@ connection is closed. `Peer.connections` counts how often it was called.
 import socket
 import struct
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from io import BytesIO
 
@@ -86,8 +86,20 @@ def _read(connection: socket.socket, count: int) -> bytes:
     return data
 
 
-def accept(connection: socket.socket, maximum_pdu: int = 16382, result: int = 0) -> None:
-    """Answer an association request: every context with the same result."""
+def accept(
+    connection: socket.socket, maximum_pdu: int = 16382, result: int = 0, *, only: Collection[str] = ()
+) -> list[tuple[str, str]]:
+    """Answer an association request: every context with the same result.
+
+    Args:
+        connection: to whom.
+        maximum_pdu: what we take at most.
+        result: 0 for acceptance.
+        only: transfer syntaxes, where contexts with others are refused.
+
+    Returns:
+        SOP Class and transfer syntax of each context that was proposed.
+    """
     request = A_ASSOCIATE_RQ()
     request.decode(read_pdu(connection)[1])
     asked = request.to_primitive()
@@ -97,11 +109,12 @@ def accept(connection: socket.socket, maximum_pdu: int = 16382, result: int = 0)
     answer.result, answer.result_source = 0, 1
     contexts = asked.presentation_context_definition_list
     for context in contexts:
-        context.result = result
+        context.result = result if not only or context.transfer_syntax[0] in only else 4
     answer.presentation_context_definition_results_list = contexts
     answer.user_information = asked.user_information
     answer.maximum_length_received = maximum_pdu
     connection.sendall(A_ASSOCIATE_AC(answer).encode())
+    return [(str(context.abstract_syntax), str(context.transfer_syntax[0])) for context in contexts]
 
 
 def read_message(connection: socket.socket) -> Message:
