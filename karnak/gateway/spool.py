@@ -12,6 +12,7 @@ one, a file that lacks its end is recognised when it is opened.
 """
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -30,6 +31,8 @@ __all__ = ["Arrival", "DamagedFile", "Door", "Durability", "Held", "NotInSpool",
 Durability = Literal["fsync", "os"]
 
 _READY = ".dcm"
+# A receipt is part of paths and a key of the index.
+_INSTANCE = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,63}\.dcm")
 
 
 class NotInSpool(KarnakError):
@@ -120,7 +123,7 @@ class Spool:
         Raises:
             OSError: the folder can't be read.
         """
-        return sorted(name.removesuffix(_READY) for name in self._disk.list(self._ready) if name.endswith(_READY))
+        return sorted(name.removesuffix(_READY) for name in self._disk.list(self._ready) if _INSTANCE.fullmatch(name))
 
     def foreign(self) -> list[str]:
         """The names in `spool/ready/` that are no instance's: somebody else put them there.
@@ -128,7 +131,7 @@ class Spool:
         Raises:
             OSError: the folder can't be read.
         """
-        return sorted(name for name in self._disk.list(self._ready) if not name.endswith(_READY))
+        return sorted(name for name in self._disk.list(self._ready) if not _INSTANCE.fullmatch(name))
 
     def open(self, receipt: str) -> Held:
         """Open an instance for reading.
@@ -233,9 +236,10 @@ class Spool:
         self._half_received.close()
 
     def _path(self, receipt: str) -> Path:
-        if not receipt or "/" in receipt or "\0" in receipt:
+        name = f"{receipt}{_READY}"
+        if not _INSTANCE.fullmatch(name):
             raise NotInSpool("this is no receipt")
-        return self._ready / f"{receipt}{_READY}"
+        return self._ready / name
 
     def _write(self, path: Path, data: bytes) -> None:
         """Write a small file, whole or not at all; its folder is not synced."""

@@ -234,8 +234,9 @@ def test_what_somebody_else_put_there_is_told_apart(tmp_path: Path) -> None:
     receipt = put(spool, DATA)
     (tmp_path / "spool" / "ready" / ".nfs0001").write_bytes(b"")
     (tmp_path / "spool" / "ready" / "notes.txt").write_bytes(b"")
+    (tmp_path / "spool" / "ready" / "DOE JANE.dcm").write_bytes(b"")
     assert spool.stored() == [receipt]
-    assert spool.foreign() == [".nfs0001", "notes.txt"]
+    assert spool.foreign() == [".nfs0001", "DOE JANE.dcm", "notes.txt"]
 
 
 def test_quarantine_holds_instance_and_report(tmp_path: Path) -> None:
