@@ -1,0 +1,1 @@
+"""HTTP for people and monitoring: health, metrics, queue, ledger, profiles."""
