@@ -130,6 +130,7 @@ def deid(
         now,
         output_name=name,
         count_actions=report is not None,
+        digests=report is not None,
         explain=dry_run,
         engine=engine,
     )

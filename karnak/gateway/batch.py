@@ -5,7 +5,9 @@ processes works on them. An output is in its place, whole, before its Result is 
 Result holds a value of an original instance; the path of its source does stay with it.
 """
 
+import filecmp
 import hashlib
+import io
 import os
 import traceback
 import warnings
@@ -50,6 +52,7 @@ class Work:
         staging: where outputs are written first, or None to write nothing.
         output_name: name of the output when there is one only, or None to name it by its UIDs.
         count_actions: also count what was done to elements; it takes longer than the work itself.
+        digests: also give the digests of outputs; it takes longer than to write them.
         explain: also tell each decision, which makes Results large.
         engine: "tables", or "reference" for the interpreter.
     """
@@ -62,6 +65,7 @@ class Work:
     staging: Path | None = None
     output_name: Path | None = None
     count_actions: bool = False
+    digests: bool = False
     explain: bool = False
     engine: Engine = "tables"
 
@@ -88,7 +92,7 @@ class Work:
             return Result(found, Fate.REJECTED, f"a defect of Karnak stopped it, please report it: {where}")
 
     def _process(self, found: Found) -> Result:
-        with found.path.open("rb", buffering=0) as file:
+        with io.FileIO(found.path) as file:
             head = os.pread(file.fileno(), HEAD_BYTES, 0)
             guess = sniff(head, os.fstat(file.fileno()).st_size)
             if guess.kind is Kind.OTHER:
@@ -131,27 +135,37 @@ class Work:
 
     def _finished(self, found: Found, outcome: Outcome, patient: bytes | None) -> Result:
         """Write what the engine gave under a temporary name."""
-        result = Result(
+        pieces = outcome.segments
+        name = staged = None
+        sha256 = b""
+        if outcome.status is Status.FORWARDED and pieces is not None:
+            name = self.output_name or _name(outcome)
+            if self.staging is not None:
+                staged = self.staging / f"{found.number}.dcm"
+                write_pieces(staged, pieces)
+            # Where nothing is written, only digests can tell whether two outputs are the same.
+            if self.digests or staged is None:
+                sha256 = _digest(pieces)
+        return Result(
             found,
             Fate(outcome.status),
             outcome.reason,
             replace(outcome, segments=None, changes=()),
             actions=Counter(str(change.action) for change in outcome.changes) if self.count_actions else {},
             decisions=decided(outcome.changes) if self.explain else {},
+            name=name,
+            size=0 if name is None else sum(map(len, pieces or ())),
+            sha256=sha256,
             patient=patient,
+            staged=staged,
         )
-        pieces = outcome.segments
-        if outcome.status is not Status.FORWARDED or pieces is None:
-            return result
-        name = self.output_name or _name(outcome)
-        staged = None
-        if self.staging is not None:
-            staged = self.staging / f"{found.number}.dcm"
-            write_pieces(staged, pieces)
-        digest = hashlib.sha256()
-        for piece in pieces:
-            digest.update(piece)
-        return replace(result, name=name, size=sum(map(len, pieces)), sha256=digest.digest(), staged=staged)
+
+
+def _digest(pieces: Sequence[bytes | memoryview]) -> bytes:
+    digest = hashlib.sha256()
+    for piece in pieces:
+        digest.update(piece)
+    return digest.digest()
 
 
 def _name(outcome: Outcome) -> Path:
@@ -214,9 +228,10 @@ def _placed(result: Result, shelf: Shelf, output: Path | None) -> Result:
     first = shelf.holder(result.name)
     try:
         if first is not None:
+            same = _is_same(result, first, output)
             if result.staged is not None:
                 result.staged.unlink()
-            if first.sha256 == result.sha256:
+            if same:
                 return replace(without, fate=Fate.DUPLICATE, reason=_SAME, first=first.found)
             return replace(without, reason=_CONFLICT, first=first.found)
         if result.staged is not None and output is not None:
@@ -225,6 +240,13 @@ def _placed(result: Result, shelf: Shelf, output: Path | None) -> Result:
         return replace(without, reason=f"its output could not be written: {says(error)}")
     shelf.keep(result.name, Holder(result.found, result.sha256))
     return replace(result, staged=None)
+
+
+def _is_same(result: Result, first: Holder, output: Path | None) -> bool:
+    """Tell whether an output has the contents of the one that took its name."""
+    if result.staged is None or output is None or result.name is None:
+        return first.sha256 == result.sha256
+    return filecmp.cmp(result.staged, output / result.name, shallow=False)
 
 
 def processors() -> int:

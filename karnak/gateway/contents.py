@@ -42,7 +42,7 @@ def write_pieces(path: Path, pieces: Sequence[bytes | memoryview]) -> None:
     Raises:
         OSError: it cannot be written; what is there then is no whole file.
     """
-    with path.open("wb", buffering=0) as file:
+    with io.FileIO(path, "w") as file:
         descriptor = file.fileno()
         left = [memoryview(piece) for piece in pieces if len(piece)]
         begin = 0

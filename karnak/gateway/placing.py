@@ -60,7 +60,7 @@ class Staging:
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """The file that has a name, and the digest of its output."""
+    """The file that has a name, and the digest of its output or b"" where it was not worked out."""
 
     found: Found
     sha256: bytes
@@ -91,8 +91,11 @@ def place(staged: Path, final: Path) -> None:
     Raises:
         OSError: the file system refuses.
     """
-    final.parent.mkdir(parents=True, exist_ok=True)
-    staged.replace(final)
+    try:
+        staged.replace(final)
+    except FileNotFoundError:
+        final.parent.mkdir(parents=True, exist_ok=True)
+        staged.replace(final)
 
 
 class BadOutput(KarnakError):

@@ -49,7 +49,7 @@ def line(result: Result, *, with_source: bool = False) -> dict[str, object]:
             "sop_instance_uid": _uid(result.outcome.sop_instance_uid),
             "output": shown(result.name),
             "bytes": result.size,
-            "sha256": result.sha256.hex(),
+            "sha256": result.sha256.hex() or None,
             "changes": dict(sorted(result.actions.items())),
         }
     return {key: value for key, value in entry.items() if value not in (None, [], {})}

@@ -54,7 +54,7 @@ class Result:
         decisions: how many elements each decision was made for; empty where nobody asked for it.
         name: name of the output, relative to the output folder, or None without one.
         size: length of the output in bytes.
-        sha256: digest of the output.
+        sha256: digest of the output, or b"" where nobody asked for it.
         patient: 16 bytes that stand for PatientID and issuer, or None where they are not known.
         staged: the finished output under its temporary name.
         first: the earlier file with the same output UIDs, where that decided.

@@ -48,6 +48,7 @@ def work(
     pseudonyms: PseudonymSource = GENERATED,
     output_name: Path | None = None,
     count_actions: bool = False,
+    digests: bool = False,
     explain: bool = False,
     engine: Engine = "tables",
 ) -> Work:
@@ -59,6 +60,7 @@ def work(
         NOW,
         output_name=output_name,
         count_actions=count_actions,
+        digests=digests,
         explain=explain,
         engine=engine,
     )

@@ -6,6 +6,7 @@ import signal
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -121,12 +122,28 @@ def test_actions_are_counted_for_who_asks(tmp_path: Path) -> None:
     assert counted.actions["uid"] > 3
 
 
+def test_digests_are_worked_out_for_who_asks(tmp_path: Path) -> None:
+    one = [INSTANCES / "ct_small.dcm"]
+    (plain,), (asked,) = batch(one, tmp_path / "plain"), batch(one, tmp_path / "asked", work(digests=True))
+    (written,) = files(tmp_path / "asked").values()
+    assert (plain.sha256, asked.sha256) == (b"", sha256(written).digest())
+
+
 def test_an_output_folder_inside_the_input_is_not_input(source: Path) -> None:
     (source / "a.dcm").write_bytes(made(1))
     for _ in range(2):
         results = batch([source], source / "out")
         assert [result.fate for result in results] == [Fate.FORWARDED]
     assert len(files(source / "out")) == 1
+
+
+@pytest.mark.parametrize("digests", [False, True])
+def test_a_dry_run_finds_what_comes_twice(source: Path, tmp_path: Path, digests: bool) -> None:
+    for name, rows in (("a", 1), ("b", 1), ("c", 2)):
+        (source / name).write_bytes(made(1, Rows=rows))
+    fates = [Fate.FORWARDED, Fate.DUPLICATE, Fate.REJECTED]
+    assert [result.fate for result in batch([source], None, work(digests=digests))] == fates
+    assert [result.fate for result in batch([source], tmp_path / "out", work(digests=digests))] == fates
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
@@ -161,7 +178,7 @@ def test_uids_that_the_rules_keep_cannot_lead_out_of_the_folder(source: Path, tm
 
 
 def test_a_dry_run_decides_the_same_and_writes_nothing(tmp_path: Path) -> None:
-    assert batch([INSTANCES], None) == batch([INSTANCES], tmp_path / "out")
+    assert batch([INSTANCES], None) == batch([INSTANCES], tmp_path / "out", work(digests=True))
     explained = batch([INSTANCES], None, work(explain=True))
     (ct,) = (result for result in explained if result.found.path.name == "ct_small.dcm")
     assert ct.decisions[Decision((0x00100010,), "empty", "basic", 3)] == 1
