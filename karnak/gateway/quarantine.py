@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from karnak.gateway.answers import Result
-from karnak.gateway.deliver.folder import write_whole
 from karnak.gateway.deliver.parcel import Buffer, Parcel
+from karnak.gateway.deliver.whole_file import write_whole
 from karnak.gateway.route import Caller
 
 _FILE_MODE, _FOLDER_MODE = 0o600, 0o700

@@ -50,6 +50,7 @@ PATIENT_ID = 0x00100020
 OUTPUT_UIDS = (SOP_CLASS_UID, SOP_INSTANCE_UID, STUDY_INSTANCE_UID, SERIES_INSTANCE_UID)
 _TRANSFER_SYNTAX_UID = 0x00020010
 _MEDIA_STORAGE_SOP_CLASS_UID = 0x00020002
+_MEDIA_STORAGE_SOP_INSTANCE_UID = 0x00020003
 _FIRST_OF_DATASETS = 0x00030000
 _NO_TRANSFER_SYNTAX = "the file meta information names no transfer syntax (0002,0010)"
 _PREAMBLE = bytes(128) + b"DICM"
@@ -57,7 +58,9 @@ _GROUP_LENGTH = struct.Struct("<HH2sHI")
 _META_HEADER = struct.Struct("<HH2sH")
 _LENGTH = struct.Struct("<I")
 # The elements of group 2 that are read; the others are the source's own.
-_META_READ = frozenset({_TRANSFER_SYNTAX_UID & 0xFFFF, _MEDIA_STORAGE_SOP_CLASS_UID & 0xFFFF})
+_META_READ = frozenset(
+    tag & 0xFFFF for tag in (_TRANSFER_SYNTAX_UID, _MEDIA_STORAGE_SOP_CLASS_UID, _MEDIA_STORAGE_SOP_INSTANCE_UID)
+)
 _LONG_VR_BYTES = frozenset(vr.encode("ascii") for vr in LONG_VRS)
 
 
@@ -249,6 +252,15 @@ def split_part10(data: bytes) -> tuple[str, bytes]:
     return transfer_syntax_uid, data[start:]
 
 
+def media_storage_sop_instance_uid(data: bytes | memoryview) -> str | None:
+    """The SOP Instance UID that the file meta information names, or None; also where this is no Part 10 file."""
+    try:
+        meta, _ = _split(memoryview(data))
+    except UnreadableInstance:
+        return None
+    return _meta_text(meta, _MEDIA_STORAGE_SOP_INSTANCE_UID)
+
+
 def is_part10(data: bytes | memoryview) -> bool:
     """Tell whether bytes begin as a Part 10 file does: 128 bytes and "DICM"."""
     return data[128:132] == b"DICM"
@@ -296,7 +308,7 @@ def file_head(transfer_syntax_uid: str, sop_class_uid: str, sop_instance_uid: st
         sop_instance_uid: for Media Storage SOP Instance UID (0002,0003).
     """
     before, after = _meta_around(transfer_syntax_uid, sop_class_uid)
-    instance = _meta_element(0x00020003, "UI", sop_instance_uid)
+    instance = _meta_element(_MEDIA_STORAGE_SOP_INSTANCE_UID, "UI", sop_instance_uid)
     size = len(before) + len(instance) + len(after)
     return b"".join((_PREAMBLE, _GROUP_LENGTH.pack(2, 0, b"UL", 4, size), before, instance, after))
 

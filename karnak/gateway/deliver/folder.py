@@ -1,41 +1,47 @@
-"""Deliver to a folder: `<study>/<series>/<instance>.dcm`, named by the UIDs of the parcel.
+"""Deliver to a folder, under names that a layout makes of attributes of what is written.
 
-A file appears whole or not at all, and when `deliver` returns it survives a loss of power.
-Nothing that a sender chooses can name a file outside the folder.
+A file appears whole or not at all, and when `deliver` has answered it survives a loss of
+power. Nothing that a sender chooses can name a file outside the folder: folders below it are
+opened one inside the other, and links are not followed.
 """
 
-import hashlib
+import errno
 import os
-import re
+import stat
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
+from functools import cache
+from pathlib import Path, PurePosixPath
 
+from karnak.gateway.deliver.layout import DEFAULT_LAYOUT, Layout, LayoutError, suffixed
 from karnak.gateway.deliver.parcel import Answer, Buffer, Delivered, Parcel, Refused
+from karnak.runtime.part10 import media_storage_sop_instance_uid
 
-# PS3.5 section 9.1: up to 64 digits and dots.
-_UID = re.compile(r"[0-9]+(\.[0-9]+)*")
-_UID_LENGTH = 64
+_FILE_MODE, _FOLDER_MODE = 0o666, 0o777
+_LINK = "a link lies where a folder is needed, and links are not followed"
+# Giving names is short, and two files must not get the same one. Two destinations can be the same folder.
+_naming = threading.Lock()
 
 
-@dataclass(frozen=True, slots=True)
 class FolderDestination:
     """A folder on this machine.
 
-    Attributes:
+    Args:
         path: the folder; made with the first delivery.
+        layout: how files are named.
     """
 
-    path: Path
+    def __init__(self, path: Path, layout: Layout | None = None) -> None:
+        self._path = path
+        self._layout = layout or _default_layout()
 
     def __str__(self) -> str:
-        return f"folder {self.path}"
+        return f"folder {self._path}"
 
     @property
     def at_once(self) -> int:
-        """How many parcels one call takes."""
+        """How many parcels one call takes; they share the syncing of folders."""
         return 16
 
     @property
@@ -44,86 +50,175 @@ class FolderDestination:
         return 2
 
     def deliver(self, parcels: Sequence[Parcel]) -> Sequence[Answer]:
-        """Write parcels; an instance with the same UIDs is replaced in one step.
+        """Write parcels; an instance with the same SOP Instance UID and name is replaced in one step.
 
         Returns:
             A remark where a file was replaced by another; refused where the disk is full and the like.
         """
-        return [self._write(parcel) for parcel in parcels]
-
-    def _write(self, parcel: Parcel) -> Answer:
-        path = self.path / relative_path(parcel)
-        pieces = parcel.file()
-        try:
-            replaced = path.exists() and path.read_bytes() != b"".join(pieces)
-            write_whole(path, *pieces)
-        except OSError as error:
-            return Refused(f"the folder can't be written: {error.strerror}")
-        return Delivered("replaced an earlier file of the same instance" if replaced else None)
+        with _Call(self._path) as call:
+            told = [_attempt(call, self._layout, parcel) for parcel in parcels]
+            return [call.settled(answer, place) for answer, place in told]
 
     def close(self) -> None:
         """Nothing is open between deliveries."""
 
 
 def relative_path(parcel: Parcel) -> Path:
-    """Name the file of a parcel, below the destination's folder."""
-    study = _safe(parcel.study_instance_uid, "without-study")
-    series = _safe(parcel.series_instance_uid, "without-series")
-    return Path(study, series, _safe(parcel.sop_instance_uid, "without-uid") + ".dcm")
+    """Name the file of a parcel by its UIDs, below a folder: `<study>/<series>/<instance>.dcm`."""
+    return Path(_default_layout().path(parcel))
 
 
-def _safe(uid: str | None, default: str) -> str:
-    if not uid:
-        return default
-    if len(uid) <= _UID_LENGTH and _UID.fullmatch(uid):
-        return uid
-    # Something that is no UID could be a path; its hash can't, and keeps different ones apart.
-    return "not-a-uid-" + hashlib.sha256(uid.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+@cache
+def _default_layout() -> Layout:
+    return Layout.parse(DEFAULT_LAYOUT)
 
 
-def write_whole(path: Path, *pieces: Buffer, file_mode: int = 0o666, folder_mode: int = 0o777) -> None:
-    """Write a file under a temporary name, bring it to the disk, and give it its name.
-
-    Args:
-        path: the file; missing folders are made.
-        pieces: what it shall hold, in order.
-        file_mode: permissions of the file, less the process's umask.
-        folder_mode: permissions of folders that are made, less the process's umask.
-
-    Raises:
-        OSError: it could not be written; nothing is left behind but folders.
-    """
-    _make_folder(path.parent, folder_mode)
-    # One writer per thread: nobody else alive has this name, and a dead one's file is written over.
-    new = path.parent / f".{path.name}.{os.getpid()}-{threading.get_ident()}.incoming"
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
+def _attempt(call: "_Call", layout: Layout, parcel: Parcel) -> tuple[Answer, tuple[str, ...]]:
+    """Write one parcel; its answer holds once the folder is on the disk."""
+    path = PurePosixPath()
     try:
-        with os.fdopen(os.open(new, flags, file_mode), "wb") as file:
-            for piece in pieces:
-                file.write(piece)
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(path)
-    except BaseException:
-        with suppress(OSError):
-            new.unlink()
+        path = layout.path(parcel)
+        replaced = call.write(path, parcel)
+    except LayoutError as error:
+        return Refused(str(error)), ()
+    except OSError as error:
+        return Refused(_reason(error)), ()
+    return Delivered("replaced an earlier file of the same instance" if replaced else None), path.parts[:-1]
+
+
+def _reason(error: OSError) -> str:
+    return f"the folder can't be written: {_LINK if error.errno == errno.ELOOP else error.strerror}"
+
+
+class _Call:
+    """The folders that one call has opened; a context manager that closes them."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._open: dict[tuple[str, ...], int] = {}
+        self._synced: dict[tuple[str, ...], OSError | None] = {}
+
+    def __enter__(self) -> "_Call":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for descriptor in self._open.values():
+            os.close(descriptor)
+
+    def write(self, path: PurePosixPath, parcel: Parcel) -> bool:
+        """Write a file; `settled` brings its name to the disk.
+
+        Returns:
+            Whether it replaced another one of the same instance.
+
+        Raises:
+            OSError: it can't be written; nothing is left behind but folders.
+        """
+        folder = self._folder(path.parts[:-1])
+        pieces = parcel.file()
+        # One writer per thread: nobody else alive has this name, and a dead one's file is written over.
+        new = f".{os.getpid()}-{threading.get_ident()}.incoming"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
+        try:
+            with os.fdopen(os.open(new, flags, _FILE_MODE, dir_fd=folder), "wb", buffering=0) as file:
+                _write_all(file.fileno(), pieces)
+                os.fsync(file.fileno())
+            with _naming:
+                name, before = _place(folder, path, parcel.sop_instance_uid)
+                replaced = before is not None and before != b"".join(pieces)
+                os.replace(new, name, src_dir_fd=folder, dst_dir_fd=folder)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(new, dir_fd=folder)
+            raise
+        return replaced
+
+    def settled(self, answer: Answer, place: tuple[str, ...]) -> Answer:
+        """Bring the names in a folder to the disk, once for all that was written there."""
+        if isinstance(answer, Refused):
+            return answer
+        if place not in self._synced:
+            self._synced[place] = None
+            try:
+                os.fsync(self._open[place])
+            except OSError as error:
+                self._synced[place] = error
+        failed = self._synced[place]
+        return answer if failed is None else Refused(_reason(failed))
+
+    def _folder(self, parts: tuple[str, ...]) -> int:
+        """Open a folder below the root, and make it where it is missing."""
+        if parts in self._open:
+            return self._open[parts]
+        if not parts:
+            _make_root(self._root)
+            descriptor = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY)
+        else:
+            around, name = self._folder(parts[:-1]), parts[-1]
+            try:
+                os.mkdir(name, _FOLDER_MODE, dir_fd=around)
+                os.fsync(around)
+            except FileExistsError:
+                pass
+            descriptor = _open_inside(around, name)
+        self._open[parts] = descriptor
+        return descriptor
+
+
+def _open_inside(around: int, name: str) -> int:
+    try:
+        return os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=around)
+    except NotADirectoryError:
+        # Linux says so of a link, too.
+        if stat.S_ISLNK(os.stat(name, dir_fd=around, follow_symlinks=False).st_mode):
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP)) from None
         raise
-    _sync_folder(path.parent)
 
 
-def _make_folder(folder: Path, mode: int) -> None:
-    missing = []
-    while not folder.is_dir():
-        missing.append(folder)
-        folder = folder.parent
-    for new in reversed(missing):
-        new.mkdir(mode=mode, exist_ok=True)
-        _sync_folder(new.parent)
+def _make_root(root: Path) -> None:
+    for folder in reversed([root, *root.parents]):
+        if not folder.is_dir():
+            folder.mkdir(_FOLDER_MODE, exist_ok=True)
+            around = os.open(folder.parent, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.fsync(around)
+            finally:
+                os.close(around)
 
 
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+def _write_all(descriptor: int, pieces: Sequence[Buffer]) -> None:
+    for piece in pieces:
+        left = memoryview(piece)
+        while left:
+            left = left[os.write(descriptor, left) :]
+
+
+def _place(folder: int, path: PurePosixPath, uid: str) -> tuple[str, bytes | None]:
+    """Choose the name of a file: that of the layout, unless something else has it.
+
+    Returns:
+        The name, and what the file of the same instance holds that has it now, or None.
+    """
+    names = (path.name, suffixed(path, uid).name)
+    there = {name: _read(folder, name) for name in names}
+    for name, before in there.items():
+        if before is not None and media_storage_sop_instance_uid(before) == uid:
+            return name, before
+    for name, before in there.items():
+        if before is None:
+            return name, None
+    raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+
+
+def _read(folder: int, name: str) -> bytes | None:
+    """Read a file, or None where there is none; a link is something else that has the name."""
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return b""
+        raise
+    with os.fdopen(descriptor, "rb") as file:
+        return file.read()
