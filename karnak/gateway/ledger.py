@@ -1,0 +1,365 @@
+"""The ledger: what came in, what became of it at each destination, and under which new UIDs; questions over the index.
+
+Everything is there as long as the rows of the index are; `prune` removes those that have ended, by age and number.
+What is open is never removed. Patients' identifiers are not in the answers.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Column, ColumnElement, Connection, func, or_, select
+
+from karnak.gateway.states import State
+from karnak.gateway.store.database import Database
+from karnak.gateway.store.index import Index
+from karnak.gateway.store.rows import NewUids
+from karnak.gateway.store.statements import clean, pieces
+from karnak.gateway.store.tables import INSTANCES, PARTS, to_number, to_time
+
+_REMOVED_AT_ONCE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Which instances are asked for: those to which all of this applies.
+
+    Attributes:
+        uid: Study, Series or SOP Instance UID, of the original or of what was sent, or None for any.
+        receipt: one receipt, or None for any.
+        destination: with a part for this destination, or None for any.
+        state: with a part in this state (at that destination), or None for any.
+        calling_ae: from this calling AE title, or None for any.
+        since: received at or after this time, in UTC, or None.
+        until: received before this time, in UTC, or None.
+    """
+
+    uid: str | None = None
+    receipt: str | None = None
+    destination: str | None = None
+    state: State | None = None
+    calling_ae: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What became of an instance at one destination.
+
+    Attributes:
+        destination: its name; empty where nobody's rules were asked.
+        state: where the part is.
+        since: since when, in UTC.
+        cause: why, without patient values, or None.
+        attempts: how often it was sent, or could not be.
+        program: digest of the rules that it was treated by, or None.
+        new: UIDs of what was sent, or None.
+    """
+
+    destination: str
+    state: State
+    since: datetime
+    cause: str | None
+    attempts: int
+    program: str | None
+    new: NewUids | None
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceRecord:
+    """An instance.
+
+    Attributes:
+        receipt: its name in the spool.
+        called_ae: AE title that was called.
+        calling_ae: AE title of the sender.
+        address: of the sender.
+        door: by what it came in.
+        sop_class_uid: of the original.
+        sop_instance_uid: of the original.
+        series_instance_uid: of the original, or None where it was not read.
+        study_instance_uid: of the original, or None where it was not read.
+        received: when, in UTC.
+        size: bytes of the original's data set.
+        ended: when the last of its parts ended, or None.
+        fates: what became of it, by destination.
+    """
+
+    receipt: str
+    called_ae: str
+    calling_ae: str
+    address: str
+    door: str
+    sop_class_uid: str
+    sop_instance_uid: str
+    series_instance_uid: str | None
+    study_instance_uid: str | None
+    received: datetime
+    size: int
+    ended: datetime | None
+    fates: tuple[Fate, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What became of the instances of a series or study at one destination.
+
+    Attributes:
+        destination: its name; empty where nobody's rules were asked.
+        states: how many parts are in each state.
+        new_uids: UIDs of the series, or study, that were sent.
+        programs: digests of the rules that were used.
+    """
+
+    destination: str
+    states: Mapping[State, int]
+    new_uids: tuple[str, ...]
+    programs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GroupRecord:
+    """A series or a study, as far as it was received.
+
+    Attributes:
+        uid: Series or Study Instance UID of the original.
+        study_instance_uid: of the original; the same as `uid` for a study.
+        instances: how many SOP Instances.
+        receipts: how many receipts; more than instances where some came more than once.
+        bytes: of all receipts.
+        first: when the first was received, in UTC.
+        last: when the last was received, in UTC.
+        tallies: what became of them, by destination.
+    """
+
+    uid: str
+    study_instance_uid: str | None
+    instances: int
+    receipts: int
+    bytes: int
+    first: datetime
+    last: datetime
+    tallies: tuple[Tally, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How long ended instances stay in the ledger.
+
+    Attributes:
+        keep: so long after their end; None for ever.
+        most: so many at most; None for any number.
+    """
+
+    keep: timedelta | None
+    most: int | None
+
+
+class Ledger:
+    """Answers questions; from any thread, and from other processes than the gateway's.
+
+    Args:
+        database: the index.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def instances(self, question: Question, limit: int, before: str | None = None) -> list[InstanceRecord]:
+        """Find instances, the last received first.
+
+        Args:
+            question: which.
+            limit: how many, at most.
+            before: only receipts before this one: the last of the page before, or None.
+
+        Raises:
+            IndexUnavailable: the database refuses.
+        """
+        wanted = select(INSTANCES).where(*_where(question))
+        if before is not None:
+            wanted = wanted.where(INSTANCES.c.receipt < clean(before))
+        with self._database.reading() as connection:
+            rows = connection.execute(wanted.order_by(INSTANCES.c.receipt.desc()).limit(limit)).all()
+            fates = _fates(connection, [row.receipt for row in rows])
+        return [
+            InstanceRecord(
+                receipt=row.receipt,
+                called_ae=row.called_ae,
+                calling_ae=row.calling_ae,
+                address=row.address,
+                door=row.door,
+                sop_class_uid=row.sop_class_uid,
+                sop_instance_uid=row.sop_instance_uid,
+                series_instance_uid=row.series_instance_uid,
+                study_instance_uid=row.study_instance_uid,
+                received=to_time(row.received),
+                size=row.size,
+                ended=None if row.ended is None else to_time(row.ended),
+                fates=tuple(fates[row.receipt]),
+            )
+            for row in rows
+        ]
+
+    def series(self, question: Question, limit: int) -> list[GroupRecord]:
+        """Find series, the last received first; all instances of each that the question means are counted.
+
+        Args:
+            question: which.
+            limit: how many series, at most.
+
+        Raises:
+            IndexUnavailable: the database refuses.
+        """
+        return self._groups(INSTANCES.c.series_instance_uid, PARTS.c.new_series_instance_uid, question, limit)
+
+    def studies(self, question: Question, limit: int) -> list[GroupRecord]:
+        """Find studies, the last received first; all instances of each that the question means are counted.
+
+        Args:
+            question: which.
+            limit: how many studies, at most.
+
+        Raises:
+            IndexUnavailable: the database refuses.
+        """
+        return self._groups(INSTANCES.c.study_instance_uid, PARTS.c.new_study_instance_uid, question, limit)
+
+    def patient(self, receipt: str) -> bytes | None:
+        """The encrypted identifiers of the patient of an instance, or None where none are kept.
+
+        Raises:
+            IndexUnavailable: the database refuses.
+        """
+        with self._database.reading() as connection:
+            found = connection.scalar(select(INSTANCES.c.patient).where(INSTANCES.c.receipt == clean(receipt)))
+            return None if found is None else bytes(found)
+
+    def _groups(self, column: Column[str], new: Column[str], question: Question, limit: int) -> list[GroupRecord]:
+        wanted = (
+            select(
+                column,
+                func.max(INSTANCES.c.study_instance_uid),
+                func.count(INSTANCES.c.sop_instance_uid.distinct()),
+                func.count(),
+                func.sum(INSTANCES.c.size),
+                func.min(INSTANCES.c.received),
+                func.max(INSTANCES.c.received),
+            )
+            .where(column.is_not(None), *_where(question))
+            .group_by(column)
+            .order_by(func.max(INSTANCES.c.received).desc(), column)
+            .limit(limit)
+        )
+        with self._database.reading() as connection:
+            rows = connection.execute(wanted).all()
+            tallies = _tallies(connection, column, new, question, [row[0] for row in rows])
+        return [
+            GroupRecord(uid, study, instances, receipts, int(size), to_time(first), to_time(last), tallies[uid])
+            for uid, study, instances, receipts, size, first, last in rows
+        ]
+
+
+def prune(index: Index, retention: Retention, now: datetime) -> int:
+    """Remove what has stayed long enough, in steps that keep no writer waiting for long.
+
+    Args:
+        index: the index.
+        retention: how long rows stay.
+        now: the time, in UTC.
+
+    Returns:
+        How many instances were removed.
+
+    Raises:
+        IndexUnavailable: the database refuses.
+    """
+    before = None if retention.keep is None else now - retention.keep
+    removed = 0
+    while before is not None or retention.most is not None:
+        step = index.forget(before, retention.most, _REMOVED_AT_ONCE)
+        removed += step
+        if step < _REMOVED_AT_ONCE:
+            break
+    return removed
+
+
+def _where(question: Question) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = []
+    part: list[ColumnElement[bool]] = []
+    if question.receipt is not None:
+        found.append(INSTANCES.c.receipt == clean(question.receipt))
+    if question.calling_ae is not None:
+        found.append(INSTANCES.c.calling_ae == clean(question.calling_ae))
+    if question.since is not None:
+        found.append(INSTANCES.c.received >= to_number(question.since))
+    if question.until is not None:
+        found.append(INSTANCES.c.received < to_number(question.until))
+    if question.destination is not None:
+        part.append(PARTS.c.destination == clean(question.destination))
+    if question.state is not None:
+        part.append(PARTS.c.state == question.state.value)
+    if part:
+        found.append(INSTANCES.c.receipt.in_(select(PARTS.c.receipt).where(*part)))
+    if question.uid is not None:
+        uid = clean(question.uid)
+        originals = (INSTANCES.c.study_instance_uid, INSTANCES.c.series_instance_uid, INSTANCES.c.sop_instance_uid)
+        news = (PARTS.c.new_study_instance_uid, PARTS.c.new_series_instance_uid, PARTS.c.new_sop_instance_uid)
+        sent = select(PARTS.c.receipt).where(or_(*(column == uid for column in news)))
+        found.append(or_(*(column == uid for column in originals), INSTANCES.c.receipt.in_(sent)))
+    return found
+
+
+def _fates(connection: Connection, receipts: Sequence[str]) -> Mapping[str, list[Fate]]:
+    found: dict[str, list[Fate]] = {receipt: [] for receipt in receipts}
+    for some in pieces(receipts):
+        wanted = select(PARTS).where(PARTS.c.receipt.in_(some)).order_by(PARTS.c.receipt, PARTS.c.destination)
+        for row in connection.execute(wanted):
+            new = None
+            if row.new_sop_instance_uid is not None:
+                new = NewUids(row.new_sop_instance_uid, row.new_series_instance_uid, row.new_study_instance_uid)
+            found[row.receipt].append(
+                Fate(
+                    row.destination,
+                    State(row.state),
+                    to_time(row.since),
+                    row.cause,
+                    row.attempts,
+                    row.program,
+                    new,
+                )
+            )
+    return found
+
+
+def _tallies(
+    connection: Connection, column: Column[str], new: Column[str], question: Question, uids: Sequence[str]
+) -> Mapping[str, tuple[Tally, ...]]:
+    """Count parts by group, destination and state, and gather the new UIDs and digests of each."""
+    states: dict[tuple[str, str], dict[State, int]] = defaultdict(dict)
+    news: dict[tuple[str, str], set[str]] = defaultdict(set)
+    programs: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for some in pieces(uids):
+        meant = (column.in_(some), *_where(question))
+        if question.destination is not None:
+            meant = (*meant, PARTS.c.destination == clean(question.destination))
+        wanted = (
+            select(column, PARTS.c.destination, PARTS.c.state, new, PARTS.c.program, func.count())
+            .select_from(PARTS)
+            .join(INSTANCES)
+            .where(*meant)
+            .group_by(column, PARTS.c.destination, PARTS.c.state, new, PARTS.c.program)
+        )
+        for row in connection.execute(wanted):
+            uid, destination, state, new_uid, program, count = row
+            key = (uid, destination)
+            states[key][State(state)] = states[key].get(State(state), 0) + count
+            news[key] |= {new_uid} - {None}
+            programs[key] |= {program} - {None}
+    found: dict[str, list[Tally]] = {uid: [] for uid in uids}
+    for (uid, destination), counts in sorted(states.items()):
+        key = (uid, destination)
+        found[uid].append(Tally(destination, counts, tuple(sorted(news[key])), tuple(sorted(programs[key]))))
+    return {uid: tuple(tallies) for uid, tallies in found.items()}
