@@ -74,6 +74,11 @@ class Places:
             for place in self._row:
                 self._put(place, _FREE)
 
+    def count(self) -> int:
+        """How many associations there are in all processes."""
+        with self._locked():
+            return sum(self._at(place) != _FREE for place in range(len(self._view) // _TITLE_LENGTH))
+
     def close(self) -> None:
         """Let go of the board."""
         self._view.close()

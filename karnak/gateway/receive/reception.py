@@ -32,13 +32,17 @@ class Reception(Protocol):
     def now(self) -> datetime:
         """The time, in UTC."""
 
-    def stored(self, receipt: str, size: int) -> None:
+    def stored(self, receipt: str, size: int, seconds: float) -> None:
         """Hear of an instance that is safe.
 
         Args:
             receipt: its name in the spool.
             size: bytes of its data set.
+            seconds: from its first byte until it was safe.
         """
+
+    def refused(self) -> None:
+        """Hear of an instance that was not taken."""
 
     def journal(self, event: str, **values: Value) -> None:
         """Write an event, with the journal's keys."""

@@ -216,8 +216,10 @@ class Service:
             return
         self._send(self._context_id, answer_to(request, answer.status, answer.comment), b"")
         if answer.receipt is not None:
-            self._reception.stored(answer.receipt, answer.size)
+            self._reception.stored(answer.receipt, answer.size, answer.seconds)
         elif answer.status is not Status.SUCCESS:
+            if request.field == Field.C_STORE:
+                self._reception.refused()
             self._reception.journal(
                 "request refused",
                 called_ae=self._caller.called_ae,

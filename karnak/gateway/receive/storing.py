@@ -4,6 +4,7 @@ Success is said after `keep` has returned and never else. Whatever goes wrong, t
 thrown away, so that the association lives on.
 """
 
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -21,12 +22,14 @@ class Answer:
         comment: a few words without patient values, or "".
         receipt: of the instance that is safe now, or None.
         size: bytes of its data set.
+        seconds: from its first byte until it was safe.
     """
 
     status: Status
     comment: str = ""
     receipt: str | None = None
     size: int = 0
+    seconds: float = 0.0
 
 
 class Storing:
@@ -45,6 +48,7 @@ class Storing:
         self._reception = reception
         self._maximum = maximum
         self._receiving: Receiving | None = None
+        self._began = 0.0
         self._failure: Answer | None = None
 
     def write(self, piece: memoryview) -> None:
@@ -53,6 +57,7 @@ class Storing:
             return
         try:
             if self._receiving is None:
+                self._began = time.monotonic()
                 self._receiving = self._spool.begin(self._arrival)
             if self._maximum and self._receiving.size + len(piece) > self._maximum:
                 self._fail(Answer(Status.OUT_OF_RESOURCES, "the instance is larger than is taken here"))
@@ -69,7 +74,8 @@ class Storing:
             return Answer(Status.CANNOT_UNDERSTAND, "there is no data set")
         try:
             size = self._receiving.size
-            return Answer(Status.SUCCESS, receipt=self._receiving.keep(), size=size)
+            receipt = self._receiving.keep()
+            return Answer(Status.SUCCESS, receipt=receipt, size=size, seconds=time.monotonic() - self._began)
         except Exception as error:
             return self._note(error)
 

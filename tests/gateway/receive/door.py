@@ -55,6 +55,7 @@ class Desk:
     events: list[tuple[str, dict[str, Value]]] = field(default_factory=list)
     errors: list[BaseException] = field(default_factory=list)
     asked: list[tuple[Transaction, Caller, Reporter]] = field(default_factory=list)
+    refusals: int = 0
     takes_transactions: bool = True
     changed: threading.Condition = field(default_factory=threading.Condition)
 
@@ -67,7 +68,10 @@ class Desk:
     def now(self) -> datetime:
         return NOON
 
-    def stored(self, receipt: str, size: int) -> None:
+    def refused(self) -> None:
+        self.refusals += 1
+
+    def stored(self, receipt: str, size: int, seconds: float) -> None:
         with self.changed:
             self.receipts.append(receipt)
             self.changed.notify_all()
@@ -109,23 +113,33 @@ class Door:
 
     def stored(self) -> list[tuple[str, bytes]]:
         """What is safe, in order: SOP Instance UIDs and data sets."""
-        spool = Spool(self.folder, Disk(), "os", lambda: "unused")
-        found = []
-        for receipt in spool.stored():
-            held = spool.open(receipt)
-            found.append((held.arrival.sop_instance_uid, bytes(held.data_set())))
-            held.close()
-        return found
+        return stored_in(self.folder)
 
     def half_received(self) -> list[Path]:
         """What is not whole."""
-        return list((self.folder / "spool" / "receiving").glob("*.part"))
+        return half_received_in(self.folder)
 
     def call(self, *sop_classes: str, **options: Any) -> "Sender":
         """Call it, and have an association."""
         made = Sender(self.port)
         made.associate(*sop_classes, **options)
         return made
+
+
+def stored_in(folder: Path) -> list[tuple[str, bytes]]:
+    """What is safe in a spool, in order: SOP Instance UIDs and data sets."""
+    spool = Spool(folder, Disk(), "os", lambda: "unused")
+    found = []
+    for receipt in spool.stored():
+        held = spool.open(receipt)
+        found.append((held.arrival.sop_instance_uid, bytes(held.data_set())))
+        held.close()
+    return found
+
+
+def half_received_in(folder: Path) -> list[Path]:
+    """What is not whole in a spool."""
+    return list((folder / "spool" / "receiving").glob("*.part"))
 
 
 def until(condition: Callable[[], object]) -> None:
