@@ -13,6 +13,8 @@ from pydicom.uid import UID
 
 from karnak.gateway.receive.commands import Status, is_uid
 from karnak.gateway.receive.negotiation import STORAGE_COMMITMENT
+from karnak.runtime.decode import decode_dataset
+from karnak.runtime.encoding import encoding_of
 
 # The well-known SOP Instance (PS3.6 annex A).
 COMMITMENT_INSTANCE = "1.2.840.10008.1.20.1.1"
@@ -118,6 +120,8 @@ def read_transaction(data: bytes, transfer_syntax_uid: str, context_id: int) -> 
     """
     syntax = UID(transfer_syntax_uid)
     try:
+        # pydicom reads what was cut off as if it were whole.
+        decode_dataset(data, encoding_of(transfer_syntax_uid))
         found = read_dataset(BytesIO(data), syntax.is_implicit_VR, syntax.is_little_endian, bytelength=len(data))
         uid = str(found.TransactionUID)
         references = tuple(
