@@ -38,6 +38,9 @@ from karnak.runtime.program import Program
 _SAME = "it gives the same output as an earlier file"
 _CONFLICT = "it gives other content under the same UIDs as an earlier file, whose output was kept"
 
+# What each worker would have to load before its first file.
+_LOADED = ("karnak.gateway.batch", "karnak.gateway.pseudonyms", "karnak.runtime.warmed")
+
 
 @dataclass(frozen=True, slots=True)
 class Work:
@@ -210,7 +213,7 @@ def run(
         if jobs == 1:
             results: Iterator[Result] = map(work, found)
         else:
-            results = stack.enter_context(closing(run_in_order(work, found, jobs=jobs, lost=_lost)))
+            results = stack.enter_context(closing(run_in_order(work, found, jobs=jobs, lost=_lost, loaded=_LOADED)))
         shelf = Shelf()
         for result in results:
             yield _placed(result, shelf, output)

@@ -1,14 +1,18 @@
 """Worker processes: one task at a time each, results in the order of the tasks.
 
-A worker that dies takes down the task it held and nothing else: that task ends with what
-`lost` makes of it, and another worker takes its place. At most `ahead` tasks are taken
-beyond the first unfinished one, so memory doesn't grow with the number of tasks.
-Workers are started when there is work for them, ignore Ctrl-C (the parent decides) and end
-when the parent goes, however it goes.
+A worker that dies takes down the task it worked on and nothing else: that task ends with what
+`lost` makes of it, those that waited behind it go to others, and another worker takes its
+place. At most `ahead` tasks are taken beyond the first unfinished one, so memory doesn't grow
+with the number of tasks. Workers are started when there is work for them, ignore Ctrl-C (the
+parent decides) and end when the parent goes, however it goes.
+
+They are copies of one process that has the modules loaded already and nothing else: each
+would need a second for that, and memory of its own.
 """
 
 import signal
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
@@ -18,8 +22,10 @@ from typing import Generic, TypeVar
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
-# A fresh interpreter per worker: it inherits neither threads, nor locks, nor open sockets.
-_CONTEXT = get_context("spawn")
+# Copied from a fresh interpreter, which has neither our threads, nor our locks, nor our open sockets.
+_CONTEXT = get_context("forkserver")
+# Tasks that a worker has at hand, so that it need not wait for us after each.
+_AT_HAND = 4
 _SECONDS_TO_END = 5.0
 
 
@@ -50,18 +56,29 @@ class _Worker(Generic[Task, Result]):
             self.process.start()
         # While we hold their end, too, we would never see them hang up.
         theirs.close()
-        self.held: tuple[int, Task] | None = None
+        self.held: deque[tuple[int, Task]] = deque()
+        self._has_worked = False
 
     def give(self, position: int, task: Task) -> bool:
-        """Hand over a task, unless the worker has died while idle."""
+        """Hand over a task, unless the worker has died while it had nothing to do."""
         try:
             self.connection.send(task)
         except (BrokenPipeError, ConnectionResetError):
             # One that dies before its first task would do so again; the task counts as held.
-            if self.held is not None:
+            if self._has_worked and not self.held:
                 return False
-        self.held = position, task
+        self.held.append((position, task))
         return True
+
+    def result(self) -> tuple[int, Result]:
+        """Take the result of the task that it has held longest.
+
+        Raises:
+            EOFError, OSError: it has died.
+        """
+        result: Result = self.connection.recv()
+        self._has_worked = True
+        return self.held.popleft()[0], result
 
     def stop(self) -> None:
         self.connection.close()
@@ -89,6 +106,7 @@ def run_in_order(
     jobs: int,
     lost: Callable[[Task, str], Result],
     ahead: int = 256,
+    loaded: Sequence[str] = (),
 ) -> Generator[Result, None, None]:
     """Do every task and yield the results in the order of the tasks.
 
@@ -98,41 +116,56 @@ def run_in_order(
         jobs: number of processes, 1 or more.
         lost: result of a task whose worker died; told how the worker ended.
         ahead: how many tasks may be taken beyond the first one without a result.
+        loaded: names of modules that workers are to have from the beginning; who asks first in a process decides.
     """
-    idle: list[_Worker[Task, Result]] = []
-    busy: dict[Connection, _Worker[Task, Result]] = {}
+    _CONTEXT.set_forkserver_preload(list(loaded))
+    workers: list[_Worker[Task, Result]] = []
     done: dict[int, Result] = {}
     coming = enumerate(tasks)
+    # What a dead worker has left comes first.
+    again: deque[tuple[int, Task]] = deque()
     following: tuple[int, Task] | None = next(coming, None)
     yielded = 0
     try:
-        while following is not None or busy or done:
-            while following is not None and len(busy) < jobs and following[0] < yielded + ahead:
-                worker = idle.pop() if idle else _Worker(work)
-                if worker.give(*following):
-                    busy[worker.connection] = worker
-                    following = next(coming, None)
+        while following is not None or done or any(worker.held for worker in workers):
+            while following is not None and following[0] < yielded + ahead:
+                chosen = min(workers, key=lambda worker: len(worker.held), default=None)
+                if chosen is None or (chosen.held and len(workers) < jobs):
+                    chosen = _Worker(work)
+                    workers.append(chosen)
+                if len(chosen.held) >= _AT_HAND:
+                    break
+                if chosen.give(*following):
+                    following = again.popleft() if again else next(coming, None)
                 else:
-                    worker.stop()
+                    workers.remove(chosen)
+                    chosen.stop()
             # What the caller does with a result is done while the workers are busy.
             while yielded in done:
                 yield done.pop(yielded)
                 yielded += 1
+            busy = {worker.connection: worker for worker in workers if worker.held}
             for connection in wait(list(busy)) if busy else ():
                 assert isinstance(connection, Connection)
-                worker = busy.pop(connection)
-                assert worker.held is not None
-                position, task = worker.held
+                worker = busy[connection]
                 try:
-                    done[position] = connection.recv()
-                    idle.append(worker)
+                    position, result = worker.result()
+                    done[position] = result
                 except (EOFError, OSError):
                     worker.process.join(_SECONDS_TO_END)
+                    position, task = worker.held.popleft()
                     done[position] = lost(task, how_it_ended(worker.process.exitcode))
+                    again.extend(worker.held)
+                    if again:
+                        if following is not None:
+                            again.append(following)
+                        again = deque(sorted(again, key=lambda held: held[0]))
+                        following = again.popleft()
+                    workers.remove(worker)
                     worker.stop()
     finally:
         with interrupts_held():
-            for worker in (*idle, *busy.values()):
+            for worker in workers:
                 worker.process.terminate()
-            for worker in (*idle, *busy.values()):
+            for worker in workers:
                 worker.stop()

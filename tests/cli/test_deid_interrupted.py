@@ -104,13 +104,15 @@ def test_after_sigkill_the_next_run_cleans_up(tmp_path: Path, source: Path, whol
     assert files(tmp_path / "out") == whole
 
 
+def children(process: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
+
+
 def test_a_killed_worker_is_told_and_the_rest_is_done(tmp_path: Path, source: Path, whole: dict[str, bytes]) -> None:
     def kill_a_worker(pid: int) -> None:
-        workers = [
-            int(child)
-            for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-            if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()
-        ]
+        # Workers are copies of one process.
+        (copied,) = (child for child in children(pid) if b"forkserver" in Path(f"/proc/{child}/cmdline").read_bytes())
+        workers = children(copied)
         os.kill(workers[0], signal.SIGKILL)
 
     process = disturbed(tmp_path, source, "2", kill_a_worker)

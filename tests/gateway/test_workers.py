@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -77,3 +79,23 @@ def test_a_person_can_read_how_a_process_ended() -> None:
         "exit code 1",
         "exit code None",
     ]
+
+
+def has_loaded(module: str) -> bool:
+    return module in sys.modules
+
+
+def print_loaded() -> None:
+    with closing(
+        run_in_order(has_loaded, ["colorsys", "sndhdr"], jobs=2, lost=lambda *_: None, loaded=["colorsys"])
+    ) as found:
+        sys.stdout.write(f"{list(found)}")
+
+
+def test_workers_have_from_the_beginning_what_is_asked_for() -> None:
+    # In a process of its own: the first who asks decides for all.
+    done = subprocess.run(
+        [sys.executable, "-c", "from tests.gateway.test_workers import print_loaded; print_loaded()"],
+        check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.stdout == "[True, False]"
