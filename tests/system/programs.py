@@ -115,9 +115,22 @@ class Orthanc:
         return [self.get(f"/instances/{name}/file") for name in json.loads(self.get("/instances"))]
 
 
+def _dicomweb_plugin() -> str:
+    """Where Debian's package orthanc-dicomweb puts Orthanc's plugin, which is needed by the test that asks."""
+    path = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
+    assert path.exists(), "the package orthanc-dicomweb is needed by this test and is not installed"
+    return str(path)
+
+
 @contextmanager
-def orthanc(folder: Path) -> Iterator[Orthanc]:
-    """Run Orthanc with an empty store."""
+def orthanc(folder: Path, *, dicomweb: bool = False, **more: object) -> Iterator[Orthanc]:
+    """Run Orthanc with an empty store.
+
+    Args:
+        folder: where its files go.
+        dicomweb: with DICOMweb under `/dicom-web/`.
+        more: settings of Orthanc's configuration.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     port, http_port = free_port(), free_port()
     settings = {
@@ -132,8 +145,9 @@ def orthanc(folder: Path) -> Iterator[Orthanc]:
         "DicomCheckCalledAet": True,
         "DicomAlwaysAllowStore": True,
         "UnknownSopClassAccepted": True,
-        "Plugins": [],
+        "Plugins": [_dicomweb_plugin()] if dicomweb else [],
         "HttpsCACertificates": "",
+        **more,
     }
     config = folder / "orthanc.json"
     config.write_text(json.dumps(settings))
