@@ -6,10 +6,10 @@ leaves only if every rule ran on it without error.
 
 from dataclasses import replace
 from datetime import datetime
-from typing import Literal
+from functools import cache
+from typing import TYPE_CHECKING, Literal
 
 from karnak.errors import KarnakError
-from karnak.ir.profile import CleanPixelData, CleanRecognizableVisualFeatures, ReplaceFromService
 from karnak.ir.selector import format_tag
 from karnak.runtime.always_set import always_set
 from karnak.runtime.encoding import DEFLATED
@@ -39,8 +39,11 @@ from karnak.runtime.rejection import (
     named,
 )
 
-# What the language has and the engine does not run yet.
-_WAITING = (ReplaceFromService, CleanPixelData, CleanRecognizableVisualFeatures)
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from karnak.runtime.rewrite import Rewritten
+    from karnak.runtime.scanned import ScannedInstance
 
 Mode = Literal["deid", "morph"]
 Engine = Literal["tables", "reference"]
@@ -85,7 +88,10 @@ def deidentify(
             read = read_instance if engine == "tables" else decode_instance
             instance, shared = read(data, transfer_syntax_uid), False
         sop_class_uid = instance.sop_class_uid
-        _refuse_waiting(program)
+        if program.waiting is not None:
+            # What a profile asks for and no part of this build can do: a rule is never skipped.
+            rule = program.waiting
+            raise Rejected(f"{named(rule)} needs {rule.codename}, which this build cannot run")
         if engine == "tables":
             try:
                 return _by_table(instance, program, project, pseudonym, mode, now, shared)
@@ -102,13 +108,6 @@ def deidentify(
     return outcome if fallback is None else replace(outcome, fallback=fallback)
 
 
-def _refuse_waiting(program: Program) -> None:
-    """Reject what a profile asks for and no part of this build can do; a rule is never skipped."""
-    for rule in program.profile.rules:
-        if isinstance(rule.effect, _WAITING):
-            raise Rejected(f"{named(rule)} needs {rule.codename}, which this build cannot run")
-
-
 def _by_table(
     instance: Instance,
     program: Program,
@@ -118,13 +117,11 @@ def _by_table(
     now: datetime,
     shared: bool,
 ) -> Outcome:
-    from karnak.runtime.rewrite import rewrite
-
     if instance.scanned is None:
         raise FallBack("big endian")
     scanned = instance.scanned.apart() if shared else instance.scanned
     try:
-        made = rewrite(scanned, program, project, _usable(pseudonym), mode == "deid", now)
+        made = _rewriter()(scanned, program, project, _usable(pseudonym), mode == "deid", now)
     finally:
         scanned.release()
     sop_instance_uid = made.uids[SOP_INSTANCE_UID]
@@ -148,6 +145,14 @@ def _by_table(
         made.uids[SERIES_INSTANCE_UID],
         transfer_syntax_uid,
     )
+
+
+@cache
+def _rewriter() -> "Callable[[ScannedInstance, Program, Project, str | None, bool, datetime], Rewritten]":
+    """What rewrites bytes; loaded when the first instance comes, for it brings the compiler with it."""
+    from karnak.runtime.rewrite import rewrite
+
+    return rewrite
 
 
 def _usable(pseudonym: str | None) -> str | None:

@@ -6,8 +6,8 @@ syntax. Source: PS3.10 section 7.
 
 import struct
 import zlib
-from collections.abc import Iterable, Iterator
-from functools import cached_property, lru_cache
+from collections.abc import Iterable
+from functools import cache, cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 from pydicom import Dataset
@@ -51,7 +51,6 @@ OUTPUT_UIDS = (SOP_CLASS_UID, SOP_INSTANCE_UID, STUDY_INSTANCE_UID, SERIES_INSTA
 _TRANSFER_SYNTAX_UID = 0x00020010
 _MEDIA_STORAGE_SOP_CLASS_UID = 0x00020002
 _MEDIA_STORAGE_SOP_INSTANCE_UID = 0x00020003
-_FIRST_OF_DATASETS = 0x00030000
 _NO_TRANSFER_SYNTAX = "the file meta information names no transfer syntax (0002,0010)"
 _PREAMBLE = bytes(128) + b"DICM"
 _GROUP_LENGTH = struct.Struct("<HH2sHI")
@@ -175,8 +174,6 @@ def read_instance(data: bytes | memoryview, transfer_syntax_uid: str | None = No
     Raises:
         UnreadableInstance: the bytes are not what they should be; the message says where.
     """
-    from karnak.runtime.scanned import ScannedInstance
-
     view = memoryview(data)
     start, media_storage_sop_class_uid = 0, None
     if transfer_syntax_uid is None:
@@ -192,9 +189,17 @@ def read_instance(data: bytes | memoryview, transfer_syntax_uid: str | None = No
         dataset = decode_dataset(bytes(view[start:]), encoding)
         _refuse_foreign(dataset.keys())
         return Instance(dataset, transfer_syntax_uid, media_storage_sop_class_uid)
-    scanned = ScannedInstance(view, start, len(view), encoding)
-    _refuse_foreign(_first_tags(scanned))
+    scanned = _scanner()(view, start, len(view), encoding)
+    _refuse_foreign(scanned.first_tags())
     return Instance(None, transfer_syntax_uid, media_storage_sop_class_uid, scanned)
+
+
+@cache
+def _scanner() -> "type[ScannedInstance]":
+    """What indexes instances; loaded when the first comes, for it brings the compiler with it."""
+    from karnak.runtime.scanned import ScannedInstance
+
+    return ScannedInstance
 
 
 def decode_instance(data: bytes | memoryview, transfer_syntax_uid: str | None = None) -> Instance:
@@ -220,16 +225,6 @@ def decode_instance(data: bytes | memoryview, transfer_syntax_uid: str | None = 
     dataset = decode_dataset(body, encoding_of(transfer_syntax_uid))
     _refuse_foreign(dataset.keys())
     return Instance(dataset, transfer_syntax_uid, media_storage_sop_class_uid)
-
-
-def _first_tags(scanned: "ScannedInstance") -> Iterator[int]:
-    """The tags of a root dataset up to the first that belongs there."""
-    from karnak.runtime.scan import NEXT, TAG
-
-    row = 0
-    while row < scanned.size and scanned.rows[row, TAG] < _FIRST_OF_DATASETS:
-        yield int(scanned.rows[row, TAG])
-        row = int(scanned.rows[row, NEXT])
 
 
 def _refuse_foreign(tags: Iterable[int]) -> None:

@@ -358,10 +358,13 @@ def put_made(rows: "Ints", made: "Ints") -> None:
 
 
 @njit(cache=True, nogil=True)
-def edits_of(rows: "Ints", wanted: "Ints", edits: "Ints") -> None:
-    """What a plan does to some rows: (edit, VR code after it, pool, offset, size) of each; row -1 is removed."""
-    for k in range(wanted.shape[0]):
-        row = wanted[k]
+def edits_of(rows: "Ints", places: "Ints", edits: "Ints") -> None:
+    """What a plan does to the first of some places: (edit, VR code after it, pool, offset, size) of each.
+
+    A place begins with its row; row -1 is removed.
+    """
+    for k in range(edits.shape[0]):
+        row = places[k, 0]
         edits[k, 0], edits[k, 1] = REMOVED, 0
         if row >= 0:
             edits[k, 0] = rows[row, EDIT]

@@ -3,7 +3,13 @@
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from karnak.ir.profile import Profile
+from karnak.ir.profile import (
+    CleanPixelData,
+    CleanRecognizableVisualFeatures,
+    Profile,
+    ReplaceFromService,
+    Rule,
+)
 from karnak.runtime.digest import digest_of
 from karnak.standard.confidentiality import DEFAULT_EDITION
 from karnak.standard.iods import has_iod
@@ -16,6 +22,7 @@ if TYPE_CHECKING:
     from karnak.runtime.stamp import Stamp
 
 MAX_TABLES = 256
+_WAITING = (ReplaceFromService, CleanPixelData, CleanRecognizableVisualFeatures)
 
 
 class Program:
@@ -36,6 +43,11 @@ class Program:
     def __reduce__(self) -> tuple[type["Program"], tuple[Profile, str]]:
         # What was built from the profile stays: whoever gets a copy builds what it needs.
         return Program, (self.profile, self.edition)
+
+    @cached_property
+    def waiting(self) -> Rule | None:
+        """The first rule that asks for what the language has and the engine does not run yet, or None."""
+        return next((rule for rule in self.profile.rules if isinstance(rule.effect, _WAITING)), None)
 
     @cached_property
     def conditions(self) -> "Conditions":

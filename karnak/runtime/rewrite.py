@@ -340,8 +340,8 @@ class _Rewrite:
 
     def uids(self, made: NDArray[np.uint8]) -> dict[int, str | None]:
         """The texts of the UIDs of the output that its outcome names."""
-        edits = np.empty((len(OUTPUT_UIDS), 5), np.int64)
-        edits_of(self.rows, self.root.uid_rows, edits)
+        edits = self.space.edits
+        edits_of(self.rows, self.space.places, edits)
         found: dict[int, str | None] = {}
         for tag, (edit, vr, pool, start, size) in zip(OUTPUT_UIDS, edits.tolist(), strict=True):
             if tag in self.added:

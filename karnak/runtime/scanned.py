@@ -1,5 +1,6 @@
 """An instance as the scanner sees it: an index over bytes that answers questions about the root dataset."""
 
+from collections.abc import Iterator
 from copy import copy
 from functools import cached_property
 
@@ -31,6 +32,7 @@ from karnak.runtime.text import count_of, text_in
 # Rows of an index to begin with; it grows where an instance has more elements.
 _ROWS = 1024
 _POOL = 1 << 16
+_FIRST_OF_DATASETS = 0x00030000
 _OFTEN = (*OUTPUT_UIDS, PATIENT_ID, SPECIFIC_CHARACTER_SET)
 _OFTEN_ARRAY = np.array(_OFTEN, np.int64)
 
@@ -44,6 +46,8 @@ class Workspace:
         misses: cells that are to be filled.
         creators: private creators of the groups that are open.
         segments: pieces of the output.
+        places: where the elements lie that nearly every instance is asked for, those of OUTPUT_UIDS first.
+        edits: what becomes of OUTPUT_UIDS.
         pool: values that are made.
         left: values that compiled code does not make.
     """
@@ -54,6 +58,8 @@ class Workspace:
         self.misses = np.empty((_ROWS, 3), np.int64)
         self.creators = np.empty((FRAMES, CREATORS_PER_GROUP, CREATOR_COLUMNS), np.int64)
         self.segments = np.empty((32, 3), np.int64)
+        self.places = np.empty((len(_OFTEN), 5), np.int64)
+        self.edits = np.empty((len(OUTPUT_UIDS), 5), np.int64)
         self.pool = np.empty(_POOL, np.uint8)
         self.left = np.empty(_ROWS, np.int64)
 
@@ -93,10 +99,9 @@ class ScannedInstance:
         self.space.rows = self.rows
         self.encoding = encoding
         # Where the elements lie that nearly every instance is asked for: tag -> (row, VR code, value, end, kind).
-        places = np.empty((len(_OFTEN), 5), np.int64)
+        places = self.space.places
         root_places(self.rows, self.size, _OFTEN_ARRAY, places)
         self._places = dict(zip(_OFTEN, places.tolist(), strict=True))
-        self.uid_rows = places[: len(OUTPUT_UIDS), 0].copy()
         self._texts: dict[int, str | None] = {}
 
     def encoded(self) -> bytes:
@@ -108,6 +113,7 @@ class ScannedInstance:
         other = copy(self)
         other.space = Workspace()
         other.rows = other.space.rows = self.rows[: self.size].copy()
+        other.space.places[:] = self.space.places
         return other
 
     def release(self) -> None:
@@ -159,15 +165,28 @@ class ScannedInstance:
 
     def text(self, tag: int) -> str | None:
         """As `Instance.text`."""
-        if tag in self._texts:
-            return self._texts[tag]
-        row, vr, start, stop, kind = self._place(tag)
+        texts = self._texts
+        if tag in texts:
+            return texts[tag]
+        row, vr, start, stop, kind = self._places.get(tag) or self._place(tag)
         found = None
         if row >= 0 and not kind & SEQUENCE:
-            name = effective_vr(tag, vr_name(vr))
-            found = text_in(bytes(self.data[start:stop]), name, self.encoding, self.repertoire)
-        self._texts[tag] = found
+            name = vr_name(vr)
+            if name == "UN":
+                name = effective_vr(tag, name)
+            found = text_in(self.data[start:stop].tobytes(), name, self.encoding, self.repertoire)
+        texts[tag] = found
         return found
+
+    def first_tags(self) -> Iterator[int]:
+        """The tags of the root dataset up to the first that belongs into one."""
+        row = 0
+        while row < self.size:
+            tag = int(self.rows[row, TAG])
+            if tag >= _FIRST_OF_DATASETS:
+                return
+            yield tag
+            row = int(self.rows[row, NEXT])
 
     def has(self, tag: int) -> bool:
         """As `Instance.has`."""

@@ -79,8 +79,13 @@ def text_in(value: bytes, vr: str, encoding: Encoding, repertoire: Repertoire) -
     Raises:
         TextError: the bytes are no characters of the repertoire.
     """
-    if vr in _PLAIN_VRS and b"\\" not in value:
-        return value.decode("latin-1").strip(" \0") or None
+    if vr in _PLAIN_VRS:
+        if b"\\" not in value:
+            return value.decode("latin-1").strip(" \0") or None
+    elif vr in REPERTOIRE_VRS:
+        text = repertoire.decode(value, vr)
+        if "\\" not in text:
+            return (text.rstrip(" \0") if vr in _TRAILING_ONLY else text.strip(" \0")) or None
     return "\\".join(values_in(value, vr, encoding, repertoire)) or None
 
 
