@@ -63,5 +63,8 @@ def test_a_wheel_carries_everything(tmp_path: Path) -> None:
     )
     assert done.stdout.split() == [f"karnak/profiles/{name}.yml" for name in PROFILES]
     assert (installed / "karnak" / "py.typed").is_file()
+    migrations = installed / "karnak" / "gateway" / "store" / "migrations"
+    assert (migrations / "env.py").is_file()
+    assert list((migrations / "versions").glob("v0001_*.py"))
     licences = installed.glob("karnak-*.dist-info/licenses/**/*")
     assert {"LICENSE", "NOTICE", "highdicom.txt"} <= {path.name for path in licences}

@@ -217,6 +217,19 @@ class Index:
         with self._database.reading() as connection:
             return list(connection.scalars(wanted.order_by(INSTANCES.c.ended, INSTANCES.c.receipt).limit(limit)))
 
+    def ended(self, receipts: Sequence[str]) -> list[str]:
+        """Those of some receipts of which all parts have ended; their files are not needed, whoever left them there.
+
+        Raises:
+            IndexUnavailable: the database refuses.
+        """
+        found: set[str] = set()
+        wanted = select(INSTANCES.c.receipt).where(INSTANCES.c.ended.is_not(None))
+        with self._database.reading() as connection:
+            for some in pieces(receipts):
+                found.update(connection.scalars(wanted.where(INSTANCES.c.receipt.in_(some))))
+        return [receipt for receipt in receipts if receipt in found]
+
     def settle(self, receipts: Sequence[str], when: datetime) -> None:
         """Note that the files of instances that have ended were removed, kept or quarantined.
 
