@@ -85,6 +85,7 @@ class StowDoor:
         watch: who is told what happens.
         clock: tells the time, with its zone.
         monotonic: a clock that never goes back, in seconds.
+        on_error: hears of what nobody has foreseen; its sender is told of an internal error.
     """
 
     def __init__(
@@ -96,7 +97,9 @@ class StowDoor:
         watch: Watch,
         clock: Callable[[], datetime],
         monotonic: Callable[[], float],
+        on_error: Callable[[Exception], None] = lambda _: None,
     ) -> None:
+        self._on_error = on_error
         self._settings = settings
         self._begin = begin
         self._admits = admits
@@ -138,6 +141,10 @@ class StowDoor:
         except ClientDisconnect:
             # Nobody hears this answer.
             return self._refuse(address, calling, called, problem(400, "the sender went away"))
+        except Exception as error:
+            self._on_error(error)
+            sentence = f"an internal error of type {type(error).__name__}"
+            return self._refuse(address, calling, called, problem(500, sentence, {"Connection": "close"}))
         finally:
             self.in_work -= 1
         if outcome is None:

@@ -1,11 +1,13 @@
 """One STOW-RS request: each part of its body goes into the spool as it streams by, and what became of it is noted.
 
-An instance is safe when its part has ended, whatever comes after it in the request. What is half received
-when something goes wrong is dropped. Nothing here waits for the network: pieces are fed in.
+An instance whose part has ended becomes safe, whatever comes after it in the request; that takes the disk some time,
+and the next parts are taken meanwhile. What is half received when something goes wrong is dropped. Nothing here
+waits for the network: pieces are fed in.
 Source: PS3.18 section 10.5; failure reasons from PS3.18 table I.2-2 and PS3.7 annex C.
 """
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Protocol
@@ -16,6 +18,8 @@ from karnak.gateway.receive.part10_stream import MAXIMUM_HEAD, FileMeta, HeadRea
 from karnak.gateway.receive.study_seeker import StudySeeker
 
 DICOM = "application/dicom"
+# Instances of one request that become safe at the same time; so many files are open.
+_KEPT_AT_ONCE = 8
 _PLAIN_ENCODINGS = frozenset({"", "binary", "8bit", "7bit"})
 
 
@@ -146,6 +150,8 @@ class StowRequest:
         self._limits = limits
         self._fed = 0
         self._part: _Part | None = None
+        self._keepers = ThreadPoolExecutor(_KEPT_AT_ONCE, "keep")
+        self._results: list[Stored | Failed | Future[Stored | Failed]] = []
 
     def feed(self, piece: bytes) -> bool:
         """Take the next piece of the body; gives False when the rest is of no interest, because the request failed."""
@@ -172,20 +178,23 @@ class StowRequest:
                 self._reader.finish()
             except BadMultipart as error:
                 self._fail(Fault.MALFORMED, str(error))
-        if self.outcome.fault is None and not self.outcome.results:
+        if self.outcome.fault is None and not self._results:
             self._fail(Fault.MALFORMED, "the multipart body has no part")
         self.abandon()
         return self.outcome
 
     def abandon(self) -> None:
-        """Drop what is half received; what is safe stays."""
+        """Drop what is half received, and wait for what becomes safe; that stays."""
         part, self._part = self._part, None
         if part is not None:
             part.drop()
+        self._keepers.shutdown()
+        results, self._results = self._results, []
+        self.outcome.results += [result.result() if isinstance(result, Future) else result for result in results]
 
     def begin(self, headers: Mapping[str, str]) -> None:
         """A part begins."""
-        if len(self.outcome.results) >= self._limits.parts:
+        if len(self._results) >= self._limits.parts:
             self._stop(Fault.TOO_LARGE, f"a request has at most {self._limits.parts} parts")
         self._part = _Part(self._study, self._begin, self._limits)
         kind, _ = media_type(headers.get("content-type", DICOM))
@@ -199,9 +208,16 @@ class StowRequest:
 
     def end(self) -> None:
         """The part is whole."""
-        assert self._part is not None
-        self.outcome.results.append(self._part.result())
-        self._part = None
+        part, self._part = self._part, None
+        assert part is not None
+        failed = part.finish()
+        if failed is not None:
+            self._results.append(failed)
+            return
+        being_kept = [result for result in self._results[-_KEPT_AT_ONCE:] if isinstance(result, Future)]
+        if len(being_kept) == _KEPT_AT_ONCE:
+            being_kept[0].result()
+        self._results.append(self._keepers.submit(part.keep))
 
     def _stop(self, fault: Fault, sentence: str) -> None:
         self._fail(fault, sentence)
@@ -245,16 +261,18 @@ class _Part:
             self.fail(FailureReason.OUT_OF_RESOURCES, "the spool could not be written")
         return None
 
-    def result(self) -> Stored | Failed:
-        """Make the part safe where it is good; what became of it."""
+    def finish(self) -> Failed | None:
+        """Say that the part is whole; gives why it can't be kept, or None where it can."""
         if self._failed is None and self._receiving is None:
             self.fail(FailureReason.CANNOT_UNDERSTAND, "a part ends before its data set")
         elif self._seeker is not None:
             self._check_study(self._seeker)
-        if self._failed is not None or self._receiving is None:
-            assert self._failed is not None
-            return self._failed
+        return self._failed
+
+    def keep(self) -> Stored | Failed:
+        """Make it safe; what became of it."""
         assert self._head.meta is not None
+        assert self._receiving is not None
         receiving, self._receiving = self._receiving, None
         try:
             return Stored(self._head.meta, receiving.keep(), self._size)

@@ -50,6 +50,7 @@ class Running:
     door: StowDoor
     watched: Watched
     server: HttpServer
+    errors: list[Exception]
 
     @property
     def url(self) -> str:
@@ -89,12 +90,13 @@ def running(
         return called in ("KARNAK", "OTHER") and address == "127.0.0.1" and calling in ("CT01", "MR01")
 
     made = StowSettings(SENDERS, **settings)
-    door = StowDoor(made, spool.begin, admits, full, watched, lambda: NOON, time.monotonic)
+    errors: list[Exception] = []
+    door = StowDoor(made, spool.begin, admits, full, watched, lambda: NOON, time.monotonic, errors.append)
     server = HttpServer(Starlette(routes=door.routes), listen_on("127.0.0.1", 0), drain_timeout, tls, patience)
     before = threading.active_count()
     server.start()
     try:
-        yield Running(server.port, folder, spool, door, watched, server)
+        yield Running(server.port, folder, spool, door, watched, server, errors)
     finally:
         server.stop()
         wait_until(lambda: threading.active_count() <= before)

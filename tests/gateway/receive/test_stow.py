@@ -17,6 +17,7 @@ import requests
 from dicomweb_client.api import DICOMwebClient
 
 from karnak.gateway.receive.stow_request import Limits
+from karnak.gateway.receiving import Receiving
 from karnak.runtime.part10 import split_part10
 from tests.gateway.receive.stow_doors import NOON, TOKEN, Running, running, wait_until
 from tests.gateway.receive.test_stow_request import STUDY, body, data_set, file
@@ -60,10 +61,10 @@ def test_instances_are_stored_and_the_answer_names_them(door: Running) -> None:
     )
     assert (arrival.sop_instance_uid, arrival.transfer_syntax_uid) == ("1.2.3.1", "1.2.840.10008.1.2.1")
     assert arrival.received == NOON
-    assert [story[1:] for story in door.watched.stories] == [
+    assert [story[1:] for story in sorted(door.watched.stories)] == [
         (replace(arrival, sop_instance_uid=f"1.2.3.{number}"), len(data_set(number))) for number in (1, 2)
     ]
-    assert [story[0] for story in door.watched.stories] == door.spool.stored()
+    assert sorted(story[0] for story in door.watched.stories) == door.spool.stored()
     assert door.watched.refusals == []
 
 
@@ -369,6 +370,22 @@ def test_a_request_that_does_not_end_is_cut_when_the_door_closes(tmp_path: Path)
         door.server.stop()
         assert door.half_received() == []
         client.close()
+
+
+def test_an_error_that_nobody_has_foreseen_is_told_and_leaves_nothing(
+    door: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(receiving: Receiving) -> str:
+        receiving.drop()
+        raise ZeroDivisionError("DOE^JANE")
+
+    monkeypatch.setattr(Receiving, "keep", fail)
+    answer = post(door, body(file(1), file(2)))
+    assert (answer.status_code, answer.json()["detail"]) == (500, "an internal error of type ZeroDivisionError")
+    assert [type(error) for error in door.errors] == [ZeroDivisionError]
+    assert door.half_received() == []
+    assert door.data_sets() == []
+    assert door.watched.refusals == [("CT01", "KARNAK", 500, 0)]
 
 
 def test_nothing_of_an_instance_is_in_what_the_door_says(door: Running) -> None:

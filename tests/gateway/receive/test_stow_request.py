@@ -1,6 +1,7 @@
 """What a STOW-RS request holds goes into the spool whole or not at all, however it is split and wherever it breaks."""
 
 import errno
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -21,15 +22,21 @@ STUDY = "1.2.840.77"
 class Spool:
     """A spool in memory that fails where it is told to."""
 
-    def __init__(self, fail: Callable[[str], None] = lambda step: None) -> None:
+    def __init__(self, fail: Callable[[str, FileMeta], None] = lambda step, meta: None) -> None:
         self.fail = fail
         self.open = 0
+        self.lock = threading.Lock()
         self.kept: list[tuple[FileMeta, bytes]] = []
 
     def begin(self, meta: FileMeta) -> "Receiving":
-        self.fail("begin")
-        self.open += 1
+        self.fail("begin", meta)
+        with self.lock:
+            self.open += 1
         return Receiving(self, meta)
+
+    def in_order(self) -> list[tuple[FileMeta, bytes]]:
+        """What was kept; instances become safe in any order."""
+        return sorted(self.kept, key=lambda kept: kept[0].sop_instance_uid)
 
 
 class Receiving:
@@ -41,18 +48,21 @@ class Receiving:
 
     def write(self, piece: memoryview) -> None:
         assert not self.ended
-        self.spool.fail("write")
+        self.spool.fail("write", self.meta)
         self.data += piece
 
     def keep(self) -> str:
         assert not self.ended
-        self.drop()
-        self.spool.fail("keep")
+        try:
+            self.spool.fail("keep", self.meta)
+        finally:
+            self.drop()
         self.spool.kept.append((self.meta, bytes(self.data)))
-        return f"receipt {len(self.spool.kept)}"
+        return f"receipt {self.meta.sop_instance_uid}"
 
     def drop(self) -> None:
-        self.spool.open -= not self.ended
+        with self.spool.lock:
+            self.spool.open -= not self.ended
         self.ended = True
 
 
@@ -100,8 +110,8 @@ pieces = st.lists(st.integers(0, 1500), max_size=12)
 def test_every_instance_is_kept_byte_by_byte(sizes: list[int], count: int, study: str | None) -> None:
     spool = Spool()
     outcome = store(body(*(file(number, pixels=700) for number in range(count))), spool, sizes, study)
-    assert spool.kept == [(meta(number), data_set(number, pixels=700)) for number in range(count)]
-    assert [stored.receipt for stored in outcome.stored] == [f"receipt {number + 1}" for number in range(count)]
+    assert spool.in_order() == [(meta(number), data_set(number, pixels=700)) for number in range(count)]
+    assert [stored.receipt for stored in outcome.stored] == [f"receipt 1.2.3.{number}" for number in range(count)]
     assert (status_of(outcome), outcome.failed) == (200, [])
 
 
@@ -113,7 +123,7 @@ def test_whatever_is_cut_off_nothing_stays_by_halves(sizes: list[int], data: st.
     outcome = store(whole[:cut], spool, sizes)
     assert status_of(outcome) == 400
     full = [(meta(number), data_set(number)) for number in (1, 2, 3)]
-    assert spool.kept == full[: len(spool.kept)]
+    assert spool.in_order() == full[: len(spool.kept)]
     ends = [len(body(*(file(number) for number in range(1, count + 1)), end=b"")) for count in (1, 2, 3)]
     assert len(spool.kept) in {sum(end + 2 <= cut for end in ends), sum(end <= cut for end in ends)}
 
@@ -157,7 +167,7 @@ def test_a_bad_part_fails_alone_and_says_why(bad: bytes, reason: FailureReason, 
     limits = Limits(instance_bytes=5000)
     outcome = store(body(file(1), bad, file(3)), spool, sizes, STUDY, limits)
     assert results(outcome) == ["1.2.3.1", reason, "1.2.3.3"]
-    assert [kept.sop_instance_uid for kept, _ in spool.kept] == ["1.2.3.1", "1.2.3.3"]
+    assert [kept.sop_instance_uid for kept, _ in spool.in_order()] == ["1.2.3.1", "1.2.3.3"]
     assert status_of(outcome) == 202
     alone = store(body(bad, bad), Spool(), sizes, STUDY, limits)
     assert (results(alone), status_of(alone)) == ([reason, reason], status)
@@ -193,13 +203,9 @@ def test_headers_in_every_dress_are_taken(headers: bytes) -> None:
 @pytest.mark.parametrize("step", ["begin", "write", "keep"])
 @pytest.mark.parametrize(("first", "status"), [(True, 503), (False, 202)])
 def test_a_full_disk_fails_the_instance_and_asks_to_come_again(step: str, first: bool, status: int) -> None:
-    kept = 0
-
-    def fail(now: str) -> None:
-        nonlocal kept
-        if now == step and (first or kept):
+    def fail(now: str, of: FileMeta) -> None:
+        if now == step and (first or of == meta(2)):
             raise OSError(errno.ENOSPC, "DOE^JANE")
-        kept += now == "keep"
 
     spool = Spool(fail)
     outcome = store(body(file(1), file(2)), spool, [300, 300])
@@ -210,16 +216,35 @@ def test_a_full_disk_fails_the_instance_and_asks_to_come_again(step: str, first:
     assert "DOE" not in repr(response_of(outcome)) + repr(outcome.failed)
 
 
-def test_an_error_that_nobody_has_foreseen_leaves_nothing_half_received() -> None:
-    def fail(step: str) -> None:
-        if step == "write":
+@pytest.mark.parametrize("step", ["begin", "write", "keep"])
+def test_an_error_that_nobody_has_foreseen_leaves_nothing_half_received(step: str) -> None:
+    def fail(now: str, of: FileMeta) -> None:
+        if now == step and of == meta(2):
             raise ZeroDivisionError
 
     spool = Spool(fail)
-    request = StowRequest("B", None, spool.begin, Limits())
     with pytest.raises(ZeroDivisionError):
-        request.feed(body(file(1)))
+        store(body(file(1), file(2), file(3)), spool)
     assert spool.open == 0
+    assert meta(2) not in [kept for kept, _ in spool.kept]
+
+
+def test_instances_become_safe_side_by_side_and_no_more_than_some_are_open() -> None:
+    """Each waits for seven others: with fewer at once this would never end."""
+    together = threading.Barrier(8)
+    most = [0]
+
+    def wait(step: str, of: FileMeta) -> None:
+        most[0] = max(most[0], spool.open)
+        if step == "keep":
+            together.wait(30)
+
+    spool = Spool(wait)
+    outcome = store(body(*(file(number) for number in range(16))), spool)
+    assert most[0] <= 9
+    assert len(outcome.stored) == 16
+    assert [stored.meta for stored in outcome.stored] == [meta(number) for number in range(16)]
+    assert [thread.name for thread in threading.enumerate() if thread.name.startswith("keep")] == []
 
 
 def test_a_request_that_breaks_is_not_taken_for_done() -> None:
