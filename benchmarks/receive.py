@@ -1,0 +1,233 @@
+"""How fast instances are received, against dcmtk's storescp and a pynetdicom handler, from dcmtk's storescu.
+
+Claims: at least 0.7 times storescp --fork and 3 times pynetdicom with fsync on; at least 500 instances/s from a sender
+with Nagle's algorithm on; memory of a receiver that doesn't grow with what it receives. All receivers write to one
+disk, which must be a real one for fsync to mean anything; only Karnak waits for it.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+
+from benchmarks import corpus
+from benchmarks.setting import ROOT, Setting
+from benchmarks.tables import Table, rounded, times
+from karnak.gateway.journal import Value
+from karnak.gateway.receive.admission import Admission, Limits
+from karnak.gateway.receive.commitment import Reference
+from karnak.gateway.receive.process import Settings
+from karnak.gateway.receive.supervisor import Receivers, listen
+from karnak.gateway.route import ForwardNode
+from karnak.gateway.spool import Durability
+from tests.gateway.receive.door import Sender, store_message
+from tests.system.programs import free_port, server, tool
+
+ROUNDS = 5
+INSTANCES, INSTANCES_OF_THE_SLOW = 200, 20
+ASSOCIATIONS_HELD = 100
+# Of an instance that each of them is in the middle of.
+HALF = 4 << 20
+PROCESSES = 2
+# Where /tmp is in memory, this one usually is not.
+DISK = Path("/var/tmp")
+ANYONE = Admission((ForwardNode("ANYONE", None, ()),))
+STORESCP, PYNETDICOM = "dcmtk storescp --fork", "pynetdicom, save_as"
+FSYNC, OS = "Karnak, durability fsync", "Karnak, durability os"
+
+
+@dataclass(frozen=True)
+class Receiver:
+    """Something that listens.
+
+    Attributes:
+        port: where.
+        folder: where what it gets lies.
+    """
+
+    port: int
+    folder: Path
+
+
+class Deaf:
+    """A gateway that does nothing with what its receivers tell."""
+
+    def stored(self, receipt: str, size: int, seconds: float) -> None:
+        pass
+
+    def refused(self) -> None:
+        raise RuntimeError("an instance was refused")
+
+    def journal(self, event: str, values: Mapping[str, Value]) -> None:
+        pass
+
+    def safe(self, references: Sequence[Reference]) -> Iterable[Reference]:
+        return ()
+
+
+def measure(setting: Setting) -> list[Table]:
+    """Measure rates with the sender's Nagle algorithm off and on, and memory."""
+    with tempfile.TemporaryDirectory(prefix="karnak-receive-", dir=DISK if DISK.is_dir() else None) as name:
+        disk = Path(name)
+        files = setting.folder / "ct"
+        files.mkdir()
+        for number in range(setting.count(INSTANCES)):
+            (files / f"{number:04}.dcm").write_bytes(corpus.instance("ct", number))
+        with receivers(disk, no_delay=True) as found:
+            fast = _in_turn(found, setting, files, (1, 4), no_delay=True)
+        with receivers(disk, no_delay=False) as found:
+            slow = _in_turn(found, setting, files, (1,), no_delay=False)
+        return [_fast_table(fast), _slow_table(slow), _memory(disk, setting)]
+
+
+@contextmanager
+def receivers(disk: Path, *, no_delay: bool) -> Iterator[Mapping[str, Receiver]]:
+    """Run all receivers.
+
+    Args:
+        disk: an empty folder each gets a folder in.
+        no_delay: dcmtk is told to turn Nagle's algorithm off.
+    """
+    with ExitStack() as stack, tempfile.TemporaryDirectory(dir=disk) as name:
+        folder = Path(name)
+        folders = {what: folder / str(number) for number, what in enumerate((STORESCP, PYNETDICOM, FSYNC, OS))}
+        for one in folders.values():
+            one.mkdir()
+        ports = {STORESCP: free_port(), PYNETDICOM: free_port()}
+        options: list[str | Path] = [
+            "--fork",
+            "+B",
+            "-pdu",
+            "131072",
+            "--disable-host-lookup",
+            "-od",
+            folders[STORESCP],
+        ]
+        commands: dict[str, list[str | Path]] = {
+            STORESCP: [tool("storescp"), *options, str(ports[STORESCP])],
+            PYNETDICOM: [
+                sys.executable,
+                "-m",
+                "benchmarks.pynetdicom_scp",
+                str(ports[PYNETDICOM]),
+                folders[PYNETDICOM],
+            ],
+        }
+        for what, command in commands.items():
+            environment = _environment(no_delay) | {"PYTHONPATH": str(ROOT)}
+            stack.enter_context(server(command, ports[what], folder / f"{ports[what]}.log", env=environment))
+        durabilities: dict[str, Durability] = {FSYNC: "fsync", OS: "os"}
+        for what, durability in durabilities.items():
+            ports[what] = stack.enter_context(_karnak(folders[what], durability)).port
+            folders[what] = folders[what] / "spool" / "ready"
+        yield {what: Receiver(ports[what], folders[what]) for what in folders}
+
+
+@contextmanager
+def _karnak(folder: Path, durability: Durability) -> Iterator[Receivers]:
+    with listen("127.0.0.1", 0) as listening:
+        settings = Settings(folder, durability, Limits(2 * ASSOCIATIONS_HELD))
+        made = Receivers(listening, PROCESSES, settings, ANYONE, Deaf())
+        try:
+            if not made.start(60):
+                raise RuntimeError("the receivers don't start")
+            yield made
+        finally:
+            made.stop(5)
+
+
+def _environment(no_delay: bool) -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name != "TCP_NODELAY"} | (
+        {"TCP_NODELAY": "1"} if no_delay else {}
+    )
+
+
+def _in_turn(
+    found: Mapping[str, Receiver], setting: Setting, files: Path, associations: Sequence[int], *, no_delay: bool
+) -> Mapping[tuple[str, int], float]:
+    """Instances per second by receiver and number of associations: medians over rounds, in turn."""
+    rates: dict[tuple[str, int], list[float]] = {(what, at_once): [] for at_once in associations for what in found}
+    # dcmtk and pynetdicom wait 40 ms for each instance then.
+    few = {STORESCP, PYNETDICOM} if not no_delay else set()
+    for number in range(setting.rounds(ROUNDS) + 1):
+        for (what, at_once), taken in rates.items():
+            count = setting.count(INSTANCES_OF_THE_SLOW if what in few else INSTANCES)
+            rate = _rate(found[what], sorted(files.iterdir())[:count], at_once, no_delay)
+            if number:
+                taken.append(rate)
+    return {key: median(taken) for key, taken in rates.items()}
+
+
+def _rate(receiver: Receiver, files: Sequence[Path], associations: int, no_delay: bool) -> float:
+    """Send files by storescu, divided among associations, and give instances per second."""
+    shares = [share for number in range(associations) if (share := files[number::associations])]
+    options = ["-aec", "ANYONE", "127.0.0.1", str(receiver.port)]
+    start = perf_counter()
+    senders = [
+        subprocess.Popen([tool("storescu"), *options, *share], env=_environment(no_delay), stderr=subprocess.PIPE)
+        for share in shares
+    ]
+    for sender in senders:
+        _, said = sender.communicate()
+        if sender.returncode:
+            raise RuntimeError(said.decode(errors="replace"))
+    took = perf_counter() - start
+    stored = list(receiver.folder.iterdir())
+    if len(stored) != len(files):
+        raise RuntimeError(f"{len(stored)} of {len(files)} instances were stored")
+    for one in stored:
+        one.unlink()
+    return len(files) / took
+
+
+def _fast_table(rates: Mapping[tuple[str, int], float]) -> Table:
+    rows = [
+        (
+            what,
+            *(rounded(rates[what, at_once]) for at_once in (1, 4)),
+            *(times(rates[what, at_once] / rates[STORESCP, at_once]) for at_once in (1, 4)),
+            *(times(rates[what, at_once] / rates[PYNETDICOM, at_once]) for at_once in (1, 4)),
+        )
+        for what in (STORESCP, PYNETDICOM, FSYNC, OS)
+    ]
+    columns = ("associations", "1", "4", "1, of storescp", "4, of storescp", "1, of pynetdicom", "4, of pynetdicom")
+    return Table("CT of 535 kB received per second, Nagle's algorithm off at dcmtk's ends", columns, rows)
+
+
+def _slow_table(rates: Mapping[tuple[str, int], float]) -> Table:
+    rows = [
+        (what, rounded(rates[what, 1]), times(rates[what, 1] / rates[STORESCP, 1]))
+        for what in (STORESCP, PYNETDICOM, FSYNC, OS)
+    ]
+    return Table("The same with Nagle's algorithm on, as dcmtk has it by default", ("", "1", "of storescp"), rows)
+
+
+def _memory(disk: Path, setting: Setting) -> Table:
+    """Memory of the receivers without associations, and with many that are in the middle of an instance."""
+    held = setting.count(ASSOCIATIONS_HELD)
+    with tempfile.TemporaryDirectory(dir=disk) as name, _karnak(Path(name), "os") as made, ExitStack() as stack:
+        before = _resident(made.process_ids)
+        message = store_message(bytes(2 * HALF))
+        for _ in range(held):
+            sender = stack.enter_context(Sender(made.port))
+            sender.associate(called="ANYONE")
+            sender.send(message[:HALF])
+        after = _resident(made.process_ids)
+    rows = [
+        ("no association", rounded(before / 1024), ""),
+        (f"{held} associations", rounded(after / 1024), rounded((after - before) / held)),
+    ]
+    title = f"Resident memory of {PROCESSES} receivers together, associations in the middle of an instance"
+    return Table(title, ("", "MB", "kB for each"), rows)
+
+
+def _resident(processes: Iterable[int]) -> int:
+    """Resident memory in kB."""
+    lines = [line for process in processes for line in Path(f"/proc/{process}/status").read_text().splitlines()]
+    return sum(int(line.split()[1]) for line in lines if line.startswith("VmRSS:"))
