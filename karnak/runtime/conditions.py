@@ -9,15 +9,17 @@ from collections.abc import Iterable, Iterator, Mapping
 import numpy as np
 
 from karnak.errors import KarnakError
-from karnak.ir.expression import Expression, Kind, Literal
+from karnak.ir.expression import Call, Expression, Kind, Literal
 from karnak.ir.profile import Evaluate, Rule
 from karnak.ir.tree import conditions_in, parts, without_spans
-from karnak.runtime.evaluate import Root
+from karnak.runtime.evaluate import TAGS_OF_AGE, Root
 from karnak.runtime.expressions import compile_expression
 from karnak.runtime.rejection import Rejected, named
 
 # How conditions have come out, None for one inside an expression that cannot be evaluated.
 Bits = tuple[bool | None, ...]
+# More are looked up when they are asked for.
+_MAX_TAGS = 64
 
 
 class Conditions:
@@ -40,8 +42,9 @@ class Conditions:
                 for condition in conditions_in(rule.effect.expression):
                     self._number(condition, rule)
         self._all = tuple(self._numbers)
-        # The root elements that they read.
-        self.tags = np.array(sorted({tag for condition in self._all for tag in _tags_in(condition)}), np.int64)
+        # The root elements that they read, and those that expressions of rules may read.
+        asking = [*self._all, *(rule.effect.expression for rule in rules if isinstance(rule.effect, Evaluate))]
+        self.tags = np.array(sorted({tag for asked in asking for tag in _tags_in(asked)})[:_MAX_TAGS], np.int64)
         self._questions = [compile_expression(condition) for condition in self._all]
 
     def _number(self, condition: Expression, rule: Rule) -> int:
@@ -94,5 +97,7 @@ def holding(rules: Iterable[Rule], guards: Iterable[bool]) -> list[Rule]:
 def _tags_in(expression: Expression) -> Iterator[int]:
     if isinstance(expression, Literal) and expression.type.kind is Kind.TAG and isinstance(expression.value, int):
         yield expression.value
+    if isinstance(expression, Call) and expression.function == "ComputePatientAge":
+        yield from TAGS_OF_AGE
     for part in parts(expression):
         yield from _tags_in(part)

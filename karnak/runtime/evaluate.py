@@ -33,6 +33,8 @@ from karnak.runtime.numerals import decimal_number, whole_number
 _BIRTH_DATE = 0x00100030
 # ContentDate, AcquisitionDate, DateOfSecondaryCapture, SeriesDate, StudyDate: the first that is there.
 _DATES_OF_IMAGING = (0x00080023, 0x00080022, 0x00181012, 0x00080021, 0x00080020)
+# What ComputePatientAge reads.
+TAGS_OF_AGE = (_BIRTH_DATE, *_DATES_OF_IMAGING)
 
 Value = bool | int | float | str | list[str] | Decision | None
 

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from karnak.errors import KarnakError
 from karnak.ir.profile import AddElement, BasicProfile, Rule, Shift, ShiftByTag, ShiftRange
-from karnak.ir.selector import format_tag, is_private
+from karnak.ir.selector import format_tag
 from karnak.runtime.amounts import MODIFIED_DATES, amount_of
 from karnak.runtime.decision import Decision, Verb
 from karnak.runtime.deeds import DATE_AND_TIME_VRS, Deeds
 from karnak.runtime.derive import derive
-from karnak.runtime.encoding import SPECIFIC_CHARACTER_SET
+from karnak.runtime.encoding import SPECIFIC_CHARACTER_SET, TEXT_VRS
 from karnak.runtime.evaluate import CurrentElement
 from karnak.runtime.lower import Table
 from karnak.runtime.memory import Memory
@@ -28,12 +28,15 @@ from karnak.runtime.scanned import ScannedInstance
 from karnak.runtime.table import Role, Verdict
 from karnak.runtime.text import text_in
 from karnak.runtime.transform import carry_out
-from karnak.runtime.values import Surroundings, encode_value
+from karnak.runtime.values import Surroundings, encode_value, text_bytes
 
 _NO_AMOUNTS = np.zeros((1, 3), np.int64)
 # What a value that stays, and one that goes, are made into.
 KEEP = (b"", "")
 GONE = (b"", "gone")
+# What is done without a look at the element.
+_SETTLED = frozenset({Verb.KEEP, Verb.REMOVE, Verb.EMPTY, Verb.REPLACE})
+_ODD_GROUP = 0x00010000
 
 
 @dataclass(slots=True)
@@ -110,7 +113,7 @@ class Maker:
         offset = used
         verdicts, data = self.table.cells.verdicts, self.root.data
         for row, cell, begin, end, parent in space.calls[space.left[:left]].tolist():
-            made = self.value(verdicts[cell], row, bytes(data[begin:end]), parent)
+            made = self.value(verdicts[cell], row, data[begin:end].tobytes(), parent)
             if made is KEEP:
                 continue
             value, vr = made
@@ -129,25 +132,18 @@ class Maker:
         try:
             around = self.around if self.plain else self.around_of(row, parent)
             if verdict.role is Role.CREATOR:
-                return KEEP if self.creator_stays(verdict, row, raw, around) else GONE
-            decision = self.decide(verdict, row, raw, around)
+                return KEEP if self.creator_stays(verdict, row, raw, around, parent) else GONE
+            decision = self.decide(verdict, row, raw, around, parent)
             if decision is None:
                 self.note(verdict, None)
                 return KEEP
-            match decision.verb:
-                case Verb.KEEP:
-                    self.note(verdict, decision)
-                    return KEEP
-                case Verb.REMOVE:
-                    self.note(verdict, decision)
-                    return GONE
-                case Verb.EMPTY:
-                    self.note(verdict, decision)
-                    return b"", verdict.vr
-                case Verb.REPLACE if decision.text:
-                    self.note(verdict, decision)
-                    return self.replaced(verdict, decision.text, around), verdict.vr
-            return self.carry_out(decision, verdict, row, around)
+            verb = decision.verb
+            if verb not in _SETTLED or (verb is Verb.REPLACE and not decision.text):
+                return self.carry_out(decision, verdict, row, around)
+            self.note(verdict, decision)
+            if verb is Verb.REPLACE:
+                return self.replaced(verdict, decision.text or "", around), verdict.vr
+            return KEEP if verb is Verb.KEEP else GONE if verb is Verb.REMOVE else (b"", verdict.vr)
         except (Excluded, Rejected):
             raise
         except KarnakError as error:
@@ -158,9 +154,9 @@ class Maker:
                 parent = self.around_item(parent)
             raise Rejected(f"{self.place(parent)}{format_tag(tag)}: {error}") from None
 
-    def creator_stays(self, verdict: Verdict, row: int, raw: bytes, around: Surroundings) -> bool:
+    def creator_stays(self, verdict: Verdict, row: int, raw: bytes, around: Surroundings, parent: int) -> bool:
         """Tell whether a private creator that reserves nothing stays, and take note of it."""
-        decision = self.decide(verdict, row, raw, around)
+        decision = self.decide(verdict, row, raw, around, parent)
         self.deeds.note(verdict.key, "LO", decision)
         return decision is None or decision.verb is Verb.KEEP
 
@@ -175,20 +171,22 @@ class Maker:
             if row not in staying:
                 around = self.around if self.plain else self.around_of(row, parent)
                 raw = bytes(self.root.data[begin:end])
-                stays = self.creator_stays(self.table.cells.verdicts[cell], row, raw, around)
+                stays = self.creator_stays(self.table.cells.verdicts[cell], row, raw, around, parent)
                 self.root.rows[row, EDIT] = KEPT if stays else REMOVED
 
     def replaced(self, verdict: Verdict, text: str, around: Surroundings) -> bytes:
         """The value that new text is written as."""
+        if verdict.vr in TEXT_VRS:
+            return text_bytes(verdict.key.tag, verdict.vr, text, around.output_repertoire)
         new = encode_value(verdict.key.tag, verdict.vr, text, around.encoding, around.output_repertoire)
         return new.value or b""
 
     def note(self, verdict: Verdict, decision: Decision | None) -> None:
         """Take note of what was done to an element, where it is of a kind that the attributes of the output tell of."""
-        if verdict.vr in DATE_AND_TIME_VRS or is_private(verdict.key.tag):
+        if verdict.key.tag & _ODD_GROUP or verdict.vr in DATE_AND_TIME_VRS:
             self.deeds.note(verdict.key, verdict.vr, decision)
 
-    def decide(self, verdict: Verdict, row: int, raw: bytes, around: Surroundings) -> Decision | None:
+    def decide(self, verdict: Verdict, row: int, raw: bytes, around: Surroundings, parent: int) -> Decision | None:
         """The decision for one element, with what depends on the instance put in."""
         if verdict.steps:
             current = CurrentElement(
@@ -203,7 +201,8 @@ class Maker:
                     continue
                 if answer.verb is Verb.EXCLUDE:
                     raise Excluded(f"{named(step.rule)} excludes this instance")
-                restore(self.root.rows, row)
+                if parent >= 0:
+                    restore(self.root.rows, row)
                 return answer
         decision = verdict.decision
         if decision is None or decision.rule is None:

@@ -141,7 +141,7 @@ class _Rewrite:
             raise Rejected(NO_PATIENT_ID)
         around = Surroundings(project, patient_id, self.encoding, scanned.repertoire, scanned.repertoire)
         conditions = program.conditions
-        if len(conditions):
+        if conditions.tags.size:
             scanned.prepare(conditions.tags)
         self.bits = conditions.evaluate(scanned)
         self.table = program.table(self.sop_class_uid, self.bits, self.encoding)

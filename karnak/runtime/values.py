@@ -69,10 +69,19 @@ def encode_text(tag: int, vr: str, text: str, repertoire: Repertoire) -> RawData
     Raises:
         TextError: a character that the repertoire does not have.
     """
+    return leaf(tag, vr, text_bytes(tag, vr, text, repertoire))
+
+
+def text_bytes(tag: int, vr: str, text: str, repertoire: Repertoire) -> bytes:
+    """The bytes of a text value, padded to even length.
+
+    Raises:
+        TextError: a character that the repertoire does not have.
+    """
     value = repertoire.encode(text, vr) if vr in REPERTOIRE_VRS else _encode_ascii(tag, text)
     if len(value) % 2:
         value += b"\0" if vr in _NUL_PADDED_VRS else b" "
-    return leaf(tag, vr, value)
+    return value
 
 
 def encode_value(tag: int, vr: str, text: str, encoding: Encoding, repertoire: Repertoire) -> RawDataElement:
