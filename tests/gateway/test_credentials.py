@@ -46,7 +46,7 @@ class Tokens:
 
 @contextmanager
 def client_of(to: WebService, clock: Clock, **more: object) -> Iterator[ClientCredentials]:
-    with httpx.Client(timeout=2, trust_env=False) as http:
+    with httpx.Client(timeout=2, trust_env=False, verify=False) as http:
         client = Client(f"{to.url}/token", "karnak", SECRET, **more)  # type: ignore[arg-type]
         assert SECRET not in repr(client)
         yield ClientCredentials(client, http, clock)
@@ -156,7 +156,7 @@ def test_a_server_that_is_not_there_or_silent() -> None:
                 credentials.header()
     with client_of(to, Clock()) as credentials, pytest.raises(CredentialsError, match="can't be reached"):
         credentials.header()
-    with bytes_service(is_silent) as to, httpx.Client(timeout=0.2) as http:
+    with bytes_service(is_silent) as to, httpx.Client(timeout=0.2, verify=False) as http:
         credentials = ClientCredentials(Client(to.url, "karnak", SECRET), http, Clock())
         with pytest.raises(CredentialsError, match="did not answer in time"):
             credentials.header()

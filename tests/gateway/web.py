@@ -92,7 +92,7 @@ def web_service(*answers: Answering, tls: Pair | None = None) -> Iterator[WebSer
     try:
         yield made
     finally:
-        server.should_exit = True
+        server.should_exit = server.force_exit = True
         thread.join(20)
         listener.close()
 

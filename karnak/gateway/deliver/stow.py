@@ -67,7 +67,8 @@ def http_client(service: Service) -> httpx.Client:
         pool=service.response_timeout,
     )
     return httpx.Client(
-        verify=service.tls if service.tls is not None else True,
+        # Without TLS no authorities are trusted, and none need be read.
+        verify=service.tls if service.tls is not None else service.url.startswith("https:"),
         http2=service.http2,
         timeout=waits,
         limits=httpx.Limits(max_connections=service.connections, max_keepalive_connections=service.connections),
