@@ -6,9 +6,10 @@ This file is the list of settings; `plan.py` says what they mean together.
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field
 
-from karnak.gateway.config_types import AeTitle, Host, Name, Port, Seconds
+from karnak.gateway.config_destinations import DestinationEntry
+from karnak.gateway.config_types import AeTitle, Host, Name, Seconds, Section
 
 ANYONE = "any"
 
@@ -17,11 +18,7 @@ def _anyone(value: Any) -> Any:
     return None if value == ANYONE else value
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Listen(_Section):
+class Listen(Section):
     """Where and how the gateway listens.
 
     Attributes:
@@ -41,7 +38,7 @@ class Listen(_Section):
     drain_timeout: Seconds = 30
 
 
-class ProjectEntry(_Section):
+class ProjectEntry(Section):
     """A project: its name, its profile and where its secret is.
 
     Attributes:
@@ -57,7 +54,7 @@ class ProjectEntry(_Section):
     secret_env: str | None = None
 
 
-class SourceEntry(_Section):
+class SourceEntry(Section):
     """Someone who may send.
 
     Attributes:
@@ -71,103 +68,7 @@ class SourceEntry(_Section):
     check_host: bool = False
 
 
-class GeneratedEntry(_Section):
-    """Pseudonyms derived from PatientID, IssuerOfPatientID and the project's secret."""
-
-    source: Literal["generated"] = Field(alias="from")
-
-
-class TagEntry(_Section):
-    """Pseudonyms that the sender has put into an element.
-
-    Attributes:
-        tag: tag or keyword of the element.
-        delimiter: text that splits its value, or None for the whole value.
-        position: which piece, counted from 0.
-    """
-
-    source: Literal["tag"] = Field(alias="from")
-    tag: str
-    delimiter: Annotated[str, Field(min_length=1)] | None = None
-    position: Annotated[int, Field(ge=0)] = 0
-
-
-class CsvEntry(_Section):
-    """Pseudonyms from a table.
-
-    Attributes:
-        file: UTF-8 text; its first line names the columns patient_id, pseudonym and, where needed, issuer.
-        delimiter: one character between cells.
-    """
-
-    source: Literal["csv"] = Field(alias="from")
-    file: Path
-    delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
-
-
-PseudonymEntry = Annotated[GeneratedEntry | TagEntry | CsvEntry, Field(discriminator="source")]
-
-
-class _DestinationEntry(_Section):
-    """What all destinations have.
-
-    Attributes:
-        name: what messages call it.
-        enabled: whether it gets anything.
-        mode: what is done to instances: de-identified, only the profile's rules applied, or nothing.
-        project: whose profile and secret are used.
-        pseudonym: where pseudonyms come from.
-        condition: expression that must hold for an instance to be sent.
-        sop_classes: SOP Classes that are sent, by UID, name or keyword; all where there are none.
-    """
-
-    name: Name
-    enabled: bool = True
-    mode: Literal["deidentify", "morph", "none"]
-    project: str | None = None
-    pseudonym: PseudonymEntry | None = None
-    condition: str | None = None
-    sop_classes: tuple[str, ...] = ()
-
-
-class DicomEntry(_DestinationEntry):
-    """An application entity that instances are sent to by C-STORE.
-
-    Attributes:
-        ae_title: its AE title.
-        host: name or address.
-        port: TCP port.
-        calling_ae_title: what we call ourselves; the forward node's AE title where there is none.
-        connect_timeout: seconds for connecting and negotiating.
-        response_timeout: seconds for the answer to C-STORE, and for taking each piece of an instance.
-        maximum_associations: associations at once; some peers take only one.
-    """
-
-    type: Literal["dicom"]
-    ae_title: AeTitle
-    host: Host
-    port: Port
-    calling_ae_title: AeTitle | None = None
-    connect_timeout: Seconds = 10
-    response_timeout: Seconds = 60
-    maximum_associations: Annotated[int, Field(ge=1, le=50)] = 1
-
-
-class FolderEntry(_DestinationEntry):
-    """A folder that instances are written to.
-
-    Attributes:
-        path: the folder; made when it is needed.
-    """
-
-    type: Literal["folder"]
-    path: Path
-
-
-DestinationEntry = Annotated[DicomEntry | FolderEntry, Field(discriminator="type")]
-
-
-class ForwardNodeEntry(_Section):
+class ForwardNodeEntry(Section):
     """An AE title that can be called, who may call it, and where its instances go.
 
     Attributes:
@@ -181,7 +82,7 @@ class ForwardNodeEntry(_Section):
     destinations: Annotated[tuple[DestinationEntry, ...], Field(min_length=1)]
 
 
-class Config(_Section):
+class Config(Section):
     """The whole configuration.
 
     Attributes:

@@ -16,17 +16,20 @@ from karnak.dsl.nearest import nearest
 from karnak.dsl.nodes import Mapping as MappingNode
 from karnak.dsl.nodes import Node, Scalar, Sequence, Source
 from karnak.dsl.source import read_yaml
-from karnak.gateway.config import (
-    Config,
+from karnak.gateway.config import Config, ForwardNodeEntry, Listen, ProjectEntry, SourceEntry
+from karnak.gateway.config_destinations import (
+    BasicEntry,
+    BearerEntry,
     CsvEntry,
     DicomEntry,
     FolderEntry,
-    ForwardNodeEntry,
     GeneratedEntry,
-    Listen,
-    ProjectEntry,
-    SourceEntry,
+    OAuth2Entry,
+    RetryEntry,
+    StowEntry,
     TagEntry,
+    TlsEntry,
+    VirtualEntry,
 )
 from karnak.ir.span import Span
 
@@ -46,10 +49,18 @@ CODES: Mapping[str, tuple[str, Severity]] = {
     "G206": ("nothing-enabled", Severity.ERROR),
     "G207": ("unknown-sop-class", Severity.ERROR),
     "G208": ("host-check", Severity.ERROR),
+    "G209": ("unknown-transfer-syntax", Severity.ERROR),
+    "G210": ("unsupported-transfer-syntax", Severity.ERROR),
+    "G211": ("wrong-layout", Severity.ERROR),
+    "G212": ("wrong-retry", Severity.ERROR),
+    "G213": ("unverified-peer", Severity.WARNING),
+    "G214": ("open-credentials", Severity.WARNING),
     "G301": ("unusable-secret", Severity.ERROR),
     "G302": ("open-secret", Severity.WARNING),
     "G303": ("unusable-pseudonyms", Severity.ERROR),
     "G304": ("unreadable-profile", Severity.ERROR),
+    "G305": ("unusable-tls", Severity.ERROR),
+    "G306": ("unusable-credentials", Severity.ERROR),
 }
 
 # The last name in a location says which section it is in; `type` and `from` stand in it as names too.
@@ -59,12 +70,24 @@ _SECTIONS: Mapping[str, type[BaseModel]] = {
     "forward_nodes": ForwardNodeEntry,
     "sources": SourceEntry,
     "dicom": DicomEntry,
+    "stow": StowEntry,
     "folder": FolderEntry,
+    "virtual": VirtualEntry,
+    "retry": RetryEntry,
+    "tls": TlsEntry,
+    "basic": BasicEntry,
+    "bearer": BearerEntry,
+    "oauth2": OAuth2Entry,
     "generated": GeneratedEntry,
     "tag": TagEntry,
     "csv": CsvEntry,
 }
-_DISCRIMINATORS = {"destinations": "type", "pseudonym": "from"}
+_DISCRIMINATORS = {"destinations": "type", "auth": "type", "pseudonym": "from"}
+_KINDS = {
+    "destinations": "dicom, stow, folder or virtual",
+    "auth": "basic, bearer or oauth2",
+    "pseudonym": "generated, tag or csv",
+}
 _SHAPES = {
     "string_type": "a text",
     "path_type": "a path",
@@ -258,7 +281,7 @@ def _explain(root: Node, details: ErrorDetails) -> Diagnostic | None:
     if _is_unknown_key(details):
         return _unknown_key(root, location)
     if kind in ("union_tag_invalid", "union_tag_not_found"):
-        return _unknown_kind(node, _DISCRIMINATORS.get(key, "type"), str(context.get("expected_tags", "")))
+        return _unknown_kind(node, key if key in _KINDS else "destinations", str(context.get("expected_tags", "")))
     if kind == "literal_error":
         return _unknown_choice(node, f"`{key}`", _words(str(context["expected"])))
     if kind == "too_short":
@@ -268,7 +291,7 @@ def _explain(root: Node, details: ErrorDetails) -> Diagnostic | None:
     message = f"{_SHAPES[kind]} is needed here" if kind in _SHAPES else "this value can't be used here"
     if kind in _LIMITS:
         message = _LIMITS[kind](context)
-    elif kind in ("ae_title", "name"):
+    elif kind in ("ae_title", "name", "url", "header"):
         message = details["msg"]
     hint = "write `any` to take instances from everyone" if found and key == "sources" else ""
     return finding("G103", message, node.span, hint)
@@ -302,11 +325,11 @@ def _unknown_key(root: Node, location: Location) -> Diagnostic:
     )
 
 
-def _unknown_kind(node: Node, key: str, expected: str) -> Diagnostic:
+def _unknown_kind(node: Node, around: str, expected: str) -> Diagnostic:
+    key = _DISCRIMINATORS[around]
     value = node.get(key) if isinstance(node, MappingNode) else None
     if value is None:
-        choices = "generated, tag or csv" if key == "from" else "dicom or folder"
-        return finding("G102", f"`{key}` is missing here", node.span, f"{key} is {choices}")
+        return finding("G102", f"`{key}` is missing here", node.span, f"{key} is {_KINDS[around]}")
     return _unknown_choice(value, f"`{key}`", _words(expected))
 
 

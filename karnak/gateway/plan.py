@@ -15,29 +15,16 @@ from karnak.dsl.diagnostics import Diagnostic, has_errors, in_order
 from karnak.dsl.findings import Findings
 from karnak.dsl.nodes import Source
 from karnak.dsl.selectors import read_tag
-from karnak.gateway.config import (
-    Config,
-    CsvEntry,
-    DicomEntry,
-    FolderEntry,
-    ForwardNodeEntry,
-    Listen,
-    SourceEntry,
-    TagEntry,
-)
+from karnak.gateway.config import Config, ForwardNodeEntry, Listen, SourceEntry
+from karnak.gateway.config_destinations import CsvEntry, TagEntry
 from karnak.gateway.config_reading import Location, Notes, did_you_mean, read_config
-from karnak.gateway.deliver.association import Peer
-from karnak.gateway.deliver.dicom import DicomDestination
-from karnak.gateway.deliver.folder import FolderDestination
-from karnak.gateway.deliver.parcel import Destination
+from karnak.gateway.destination_plans import DestinationPlanner, Entry
 from karnak.gateway.project_plans import ResolvedProject, no_duplicates, resolve_projects
 from karnak.gateway.pseudonyms import CsvPseudonyms, GeneratedPseudonym, PseudonymError, PseudonymSource, TagPseudonym
 from karnak.gateway.route import ForwardNode, Outlet, Sender, Treatment
 from karnak.gateway.sop_classes import sop_class_uid, storage_names
 from karnak.ir.expression import Expression
 from karnak.runtime.deidentify import Engine
-
-Entry = DicomEntry | FolderEntry
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +60,24 @@ def make_plan(source: Source, base: Path, environment: Mapping[str, str]) -> tup
         return None, in_order(reading.diagnostics)
     notes = Notes(reading.root)
     projects = resolve_projects(reading.config.projects, base, environment, notes)
-    plan = _Planner(reading.config, base, projects, notes).plan()
+    destinations = DestinationPlanner(base, environment, notes)
+    plan = _Planner(reading.config, base, projects, destinations, notes).plan()
     return (None if has_errors(notes.all) else plan), notes.all
 
 
 class _Planner:
     """Goes through a configuration once and notes what is wrong."""
 
-    def __init__(self, config: Config, base: Path, projects: Mapping[str, ResolvedProject], notes: Notes) -> None:
+    def __init__(
+        self,
+        config: Config,
+        base: Path,
+        projects: Mapping[str, ResolvedProject],
+        destinations: DestinationPlanner,
+        notes: Notes,
+    ) -> None:
         self._config = config
+        self._destinations = destinations
         self._base = base
         self._projects = projects
         self._notes = notes
@@ -118,24 +114,12 @@ class _Planner:
     def _outlet(self, entry: Entry, node: ForwardNodeEntry, at: Location) -> Outlet:
         return Outlet(
             entry.name,
-            self._destination(entry, node),
+            self._destinations.destination(entry, node.ae_title, at),
             self._treatment(entry, at),
             self._condition(entry, at),
             self._sop_classes(entry, at),
+            self._destinations.backoff(entry.retry, (*at, "retry")),
         )
-
-    def _destination(self, entry: Entry, node: ForwardNodeEntry) -> Destination:
-        if isinstance(entry, FolderEntry):
-            return FolderDestination(self._base / entry.path)
-        peer = Peer(
-            entry.ae_title,
-            entry.host,
-            entry.port,
-            entry.calling_ae_title or node.ae_title,
-            entry.connect_timeout,
-            entry.response_timeout,
-        )
-        return DicomDestination(peer, entry.maximum_associations)
 
     def _treatment(self, entry: Entry, at: Location) -> Treatment | None:
         if entry.mode == "none":

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Literal
 
+from karnak.gateway.deliver.backoff import DEFAULT_BACKOFF, Backoff
 from karnak.gateway.deliver.parcel import Destination
 from karnak.gateway.pseudonyms import PseudonymSource
 from karnak.ir.expression import Expression
@@ -81,6 +82,7 @@ class Outlet:
         treatment: what is done to them before, or None for nothing.
         condition: what must hold for the original instance, or None.
         sop_classes: SOP Class UIDs that it takes; empty for all.
+        backoff: when what it did not take is tried again.
     """
 
     name: str
@@ -88,6 +90,7 @@ class Outlet:
     treatment: Treatment | None
     condition: Expression | None = None
     sop_classes: frozenset[str] = frozenset()
+    backoff: Backoff = DEFAULT_BACKOFF
 
 
 @dataclass(frozen=True, slots=True)

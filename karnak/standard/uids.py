@@ -63,3 +63,9 @@ def storage_sop_classes() -> tuple[str, ...]:
     Source: PS3.4 Annexes B and GG.
     """
     return tuple(entry.uid for entry in _registered().values() if entry.storage)
+
+
+@cache
+def transfer_syntaxes() -> tuple[RegisteredUid, ...]:
+    """All transfer syntaxes, retired ones too, in the order of the text."""
+    return tuple(entry for entry in _registered().values() if entry.kind == "Transfer Syntax")

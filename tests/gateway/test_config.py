@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from karnak.dsl.nodes import Source
-from karnak.gateway.config import DicomEntry, FolderEntry, TagEntry
+from karnak.gateway.config_destinations import DicomEntry, FolderEntry, TagEntry
 from karnak.gateway.config_reading import CODES, read_config
 
 GOOD = """\
@@ -85,6 +85,7 @@ forward_nodes:
 """
 
 
+KINDS = "dicom, stow, folder or virtual"
 LISTEN = "data_dir: data\nlisten: "
 
 
@@ -119,8 +120,12 @@ def test_texts_stay_texts() -> None:
             Found("G101", 3, 5, "there is no setting `ae_titel` here", "did you mean ae_title?"),
         ),
         ("path: out", "pat: out", Found("G101", 6, 34, "there is no setting `pat` here", "did you mean path?")),
-        ("type: folder", "type: foldr", Found("G104", 6, 26, "`type` is dicom or folder", "did you mean folder?")),
-        ("type: folder, ", "", Found("G102", 6, 9, "`type` is missing here", "type is dicom or folder")),
+        (
+            "type: folder",
+            "type: foldr",
+            Found("G104", 6, 26, "`type` is dicom, stow, folder or virtual", "did you mean folder?"),
+        ),
+        ("type: folder, ", "", Found("G102", 6, 9, "`type` is missing here", f"type is {KINDS}")),
         ("mode: none", "mode: deid", Found("G104", 6, 51, "`mode` is deidentify, morph or none")),
         ("mode: none", "mode: non", Found("G104", 6, 51, "`mode` is deidentify, morph or none", "did you mean none?")),
         (", mode: none", "", Found("G102", 6, 9, "`mode` is missing here")),

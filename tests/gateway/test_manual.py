@@ -11,17 +11,19 @@ from pydantic_core import PydanticUndefined
 from karnak.dsl.nodes import Source
 from karnak.gateway import gateway, journal
 from karnak.gateway.answers import StoreStatus
-from karnak.gateway.config import (
-    Config,
+from karnak.gateway.config import Config, ForwardNodeEntry, Listen, ProjectEntry, SourceEntry
+from karnak.gateway.config_destinations import (
+    BasicEntry,
+    BearerEntry,
     CsvEntry,
     DicomEntry,
     FolderEntry,
-    ForwardNodeEntry,
     GeneratedEntry,
-    Listen,
-    ProjectEntry,
-    SourceEntry,
+    OAuth2Entry,
+    RetryEntry,
+    StowEntry,
     TagEntry,
+    TlsEntry,
 )
 from karnak.gateway.plan import make_plan
 from karnak.gateway.pseudonyms import CsvPseudonyms
@@ -53,7 +55,7 @@ def test_the_examples_work(text: str, folder: Path) -> None:
 
 
 def test_there_are_examples() -> None:
-    assert len(EXAMPLES) == 2
+    assert len(EXAMPLES) == 3
 
 
 def test_the_table_of_pseudonyms_is_one(folder: Path) -> None:
@@ -89,7 +91,10 @@ COMMON = frozenset(_fields(DicomEntry)) & frozenset(_fields(FolderEntry))
         ("forward_nodes", 1, _fields(SourceEntry)),
         ("destinations", 0, {name: _fields(FolderEntry)[name] for name in COMMON}),
         ("destinations", 1, _fields(DicomEntry, COMMON)),
-        ("destinations", 2, _fields(FolderEntry, COMMON)),
+        ("destinations", 2, _fields(StowEntry, COMMON)),
+        ("destinations", 3, _fields(FolderEntry, COMMON)),
+        ("retry", 0, _fields(RetryEntry)),
+        ("tls", 0, _fields(TlsEntry)),
     ],
 )
 def test_the_tables_list_the_settings_and_their_defaults(
@@ -118,9 +123,18 @@ def test_the_table_of_pseudonym_sources_lists_their_settings() -> None:
     }
 
 
+def test_the_table_of_credentials_lists_their_settings() -> None:
+    (rows,) = _tables("auth")
+    listed = {(row[0].strip("`"), row[1].strip("`")) for row in rows}
+    kinds: dict[str, type[BaseModel]] = {"basic": BasicEntry, "bearer": BearerEntry, "oauth2": OAuth2Entry}
+    assert listed == {("type", "")} | {
+        (name, kind) for kind, model in kinds.items() for name in _fields(model) if name != "type"
+    }
+
+
 def test_every_section_of_the_configuration_has_a_heading() -> None:
     headings = set(re.findall(r"^### `(\w+)`$", MANUAL, re.MULTILINE))
-    assert headings == set(Config.model_fields) | {"destinations", "pseudonym"}
+    assert headings == set(Config.model_fields) | {"destinations", "pseudonym", "retry", "tls", "auth"}
 
 
 def test_the_table_of_statuses_lists_them_all() -> None:

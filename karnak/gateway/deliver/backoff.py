@@ -48,3 +48,6 @@ class Backoff:
         if not 0 <= chance <= 1:
             raise ValueError("chance lies between 0 and 1")
         return self.limit(failures) * (0.5 + chance / 2)
+
+
+DEFAULT_BACKOFF = Backoff()
