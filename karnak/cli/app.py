@@ -3,6 +3,7 @@
 Nothing is imported here but click: `karnak --help` must answer before a person notices.
 """
 
+import os
 import sys
 from collections.abc import Mapping
 from importlib import import_module
@@ -54,6 +55,8 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line; an error that a person has to act on ends as one line and exit code 2."""
+    # NumPy would start a thread per processor for linear algebra, of which there is none here, in every process.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         cli(prog_name="karnak")
     except KarnakError as error:

@@ -111,7 +111,7 @@ def dictionary_vrs() -> Dictionary:
     tags = np.zeros(size, np.uint32)
     vrs = np.zeros(size, np.uint16)
     for tag, code in exact:
-        slot = _slot(tag, size)
+        slot = _first_slot(tag, size)
         while tags[slot]:
             slot = (slot + 1) & (size - 1)
         tags[slot], vrs[slot] = tag, code
@@ -127,9 +127,11 @@ def vr_classes() -> "NDArray[np.uint8]":
     return classes
 
 
-@njit(cache=True, nogil=True, inline="always")
-def _slot(tag: int, size: int) -> int:
+def _first_slot(tag: int, size: int) -> int:
     return ((tag * 2654435761) >> 12) & (size - 1)
+
+
+_slot = njit(cache=True, nogil=True, inline="always")(_first_slot)
 
 
 @njit(cache=True, nogil=True)

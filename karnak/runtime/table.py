@@ -30,6 +30,9 @@ MAX_CONTEXTS = 1 << 13
 MAX_CREATORS = 1 << 12
 MAX_CELLS = 1 << 18
 _FIRST_CELLS = 1 << 10
+# Spreads keys over the slots of a hash: 2^64 divided by the golden ratio.
+_SPREAD = 0x9E3779B97F4A7C15
+_64_BITS = 0xFFFFFFFFFFFFFFFF
 
 # Held by the one thread that adds to a table or numbers a private creator; reading needs no lock.
 FILLING = Lock()
@@ -154,7 +157,7 @@ class Verdict:
 @njit(cache=True, nogil=True, inline="always")
 def hash_slot(key: "Integer", size: int) -> "Integer":
     """Where to look for a key first."""
-    mixed = np.uint64(key) * np.uint64(0x9E3779B97F4A7C15)
+    mixed = np.uint64(key) * np.uint64(_SPREAD)
     return np.int64(mixed >> np.uint64(40)) & (size - 1)
 
 
@@ -170,16 +173,21 @@ def find(keys: "NDArray[np.int64]", values: "NDArray[np.int32]", key: "Integer")
     return -1
 
 
-@njit(cache=True, nogil=True)
-def insert(keys: "NDArray[np.int64]", values: "NDArray[np.int32]", key: "Integer", value: "Integer") -> None:
+def insert(keys: "NDArray[np.int64]", values: "NDArray[np.int32]", key: int, value: int) -> None:
     """Put a key into an open hash that has room."""
-    size = keys.shape[0]
-    slot = hash_slot(key, size)
-    while keys[slot] != 0:
-        slot = (slot + 1) & (size - 1)
+    slot = slot_of(keys, key)
     # The value first: whoever finds the key finds its value.
     values[slot] = value
     keys[slot] = key
+
+
+def slot_of(keys: "NDArray[np.int64]", key: int) -> int:
+    """The slot that a key has or would get; not compiled, for it is asked for when cells are filled only."""
+    size = len(keys)
+    slot = (key * _SPREAD & _64_BITS) >> 40 & (size - 1)
+    while keys[slot] not in (0, key):
+        slot = (slot + 1) & (size - 1)
+    return slot
 
 
 def cell_key(context: int, creator: int, vr_number: int, tag: int) -> int:
@@ -224,7 +232,8 @@ class Cells:
 
     def number(self, key: int) -> int:
         """The number of a cell, or -1."""
-        return int(find(self.arrays.keys, self.arrays.values, key))
+        slot = slot_of(self.arrays.keys, key)
+        return int(self.arrays.values[slot]) if self.arrays.keys[slot] else -1
 
     def add(
         self,
@@ -257,5 +266,5 @@ class Cells:
         new = Arrays.empty(2 * len(old.columns))
         new.columns[: len(old.columns)] = old.columns
         for slot in np.nonzero(old.keys)[0]:
-            insert(new.keys, new.values, old.keys[slot], old.values[slot])
+            insert(new.keys, new.values, int(old.keys[slot]), old.values[slot])
         self.arrays = new

@@ -98,8 +98,8 @@ MUTATIONS = (
     ),
     Mutation(
         "runtime/table.py",
-        "insert(new.keys, new.values, old.keys[slot], old.values[slot])",
-        "insert(new.keys, new.values, old.keys[slot], 0)",
+        "insert(new.keys, new.values, int(old.keys[slot]), old.values[slot])",
+        "insert(new.keys, new.values, int(old.keys[slot]), 0)",
         "a table that has grown takes one cell for another",
     ),
     Mutation(
