@@ -44,6 +44,7 @@ class HttpServer:
         self._listener = listener
         self.port: int = listener.getsockname()[1]
         self._started = threading.Event()
+        self._failure: Exception | None = None
         config = uvicorn.Config(
             app,
             http=_patient(patience),
@@ -67,18 +68,29 @@ class HttpServer:
         self._thread = threading.Thread(target=self._run, name=f"http {self.port}", daemon=True)
 
     def start(self) -> None:
-        """Begin to answer; returns when it does."""
+        """Begin to answer; returns when it does.
+
+        Raises:
+            OSError: the socket can't listen.
+        """
         self._thread.start()
         self._started.wait()
+        if self._failure is not None:
+            self._thread.join()
+            raise self._failure
 
     def stop(self) -> None:
         """Take no more, let requests in work end, up to the drain timeout, and wait for that."""
         self._server.should_exit = True
-        self._thread.join()
+        if self._thread.ident is not None:
+            self._thread.join()
+        self._listener.close()
 
     def _run(self) -> None:
         try:
             self._server.run([self._listener])
+        except Exception as error:
+            self._failure = error
         finally:
             self._started.set()
 
