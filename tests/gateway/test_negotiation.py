@@ -6,7 +6,8 @@ from pynetdicom.pdu_primitives import A_ASSOCIATE
 from pynetdicom.presentation import build_context
 from pynetdicom.sop_class import uid_to_service_class
 
-from karnak.gateway.receive.negotiation import is_storage, is_transfer_syntax, storage_items, supported_contexts
+from karnak.gateway.receive.negotiation import storage_items, supported_contexts
+from karnak.gateway.receive.offer import is_storage, is_transfer_syntax
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 VERIFICATION = "1.2.840.10008.1.1"

@@ -12,9 +12,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from karnak.gateway.receive.admission import Limits, Rejection
+from karnak.gateway.receive.associate import (
+    APPLICATION_CONTEXT,
+    Acceptance,
+    MalformedRequest,
+    Request,
+    accept,
+    read_request,
+)
 from karnak.gateway.receive.commitment import Report
 from karnak.gateway.receive.connection import Connection
-from karnak.gateway.receive.negotiation import APPLICATION_CONTEXT, Acceptance, MalformedRequest, accept, read_request
+from karnak.gateway.receive.offer import is_service, takes
 from karnak.gateway.receive.pdu import (
     RELEASE_RP,
     RELEASE_RQ,
@@ -49,7 +57,6 @@ _EVENTS = {
     PduKind.RELEASE_RP: Event.RELEASE_RP,
     PduKind.ABORT: Event.ABORT,
 }
-_VERSION_1 = 1
 _BAD_VERSION = Rejection(1, 2, 2, "another version of the protocol")
 _BAD_APPLICATION_CONTEXT = Rejection(1, 1, 2, "another application context")
 
@@ -96,6 +103,7 @@ class Association:
         self._caller = Caller("", "", address)
         self._service: Service | None = None
         self._acceptance: Acceptance | None = None
+        self._maximum_sent = 0
         self._rejection: Rejection | None = None
         self._abort_reason = AbortReason.NOT_SPECIFIED
         # After bytes that are no PDUs, nothing can be understood any more.
@@ -270,14 +278,14 @@ class Association:
             self._state = State.AWAITING_REQUEST
             self._do(self._invalid(AbortReason.INVALID_PARAMETER))
             return
-        title = (request.called_ae_title or "").strip(), (request.calling_ae_title or "").strip()
-        self._caller = Caller(*title, self._caller.address)
-        self._rejection = _rejection(pdu, request.application_context_name) or self._admit(self._caller)
+        self._caller = Caller(request.called_ae, request.calling_ae, self._caller.address)
+        self._rejection = _rejection(request) or self._admit(self._caller)
         if self._rejection is not None:
             self._say("association rejected", self._rejection.words)
             self._do(Event.REFUSED)
             return
-        self._acceptance = accept(request, self._limits.maximum_pdu)
+        self._acceptance = accept(request, is_service, takes, self._limits.maximum_pdu)
+        self._maximum_sent = request.maximum_pdu
         self._service = Service(
             self._caller,
             self._acceptance.contexts,
@@ -305,9 +313,8 @@ class Association:
             self._do(Event.ABORT_WANTED)
 
     def _send_message(self, context_id: int, command: bytes, data_set: bytes) -> None:
-        assert self._acceptance is not None
         for is_command, data in ((True, command), (False, data_set)):
-            for pdu in p_data(context_id, is_command, data, self._acceptance.maximum_pdu):
+            for pdu in p_data(context_id, is_command, data, self._maximum_sent):
                 self._do(Event.SENDING)
                 self._send(pdu)
         # The peer was silent because it waited for us: its silence begins now.
@@ -339,8 +346,8 @@ class Association:
             self._errands.popleft().done(False)
 
 
-def _rejection(pdu: Pdu, application_context: str | None) -> Rejection | None:
-    """Why a request is refused by whom it is sent to, whoever sends it (PS3.8 section 9.3.4)."""
-    if not int.from_bytes(pdu.data[6:8], "big") & _VERSION_1:
+def _rejection(request: Request) -> Rejection | None:
+    """Why a request is refused, whoever makes it (PS3.8 section 9.3.4)."""
+    if not request.version_known:
         return _BAD_VERSION
-    return None if application_context == APPLICATION_CONTEXT else _BAD_APPLICATION_CONTEXT
+    return None if request.application_context == APPLICATION_CONTEXT else _BAD_APPLICATION_CONTEXT

@@ -12,7 +12,7 @@ from pydicom.filewriter import write_dataset
 from pydicom.uid import UID
 
 from karnak.gateway.receive.commands import Status, is_uid
-from karnak.gateway.receive.negotiation import STORAGE_COMMITMENT
+from karnak.gateway.receive.offer import STORAGE_COMMITMENT
 from karnak.runtime.decode import decode_dataset
 from karnak.runtime.encoding import encoding_of
 

@@ -23,7 +23,8 @@ from pynetdicom.transport import ThreadedAssociationServer
 
 from karnak.errors import KarnakError
 from karnak.gateway.answers import StoreStatus
-from karnak.gateway.receive.negotiation import VERIFICATION, storage_items, supported_contexts
+from karnak.gateway.receive.negotiation import storage_items, supported_contexts
+from karnak.gateway.receive.offer import VERIFICATION
 from karnak.gateway.route import Caller, Refusal
 from karnak.runtime.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 

@@ -9,12 +9,10 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
-from pynetdicom import AE, build_role
-
 from karnak.gateway.journal import Value
 from karnak.gateway.receive.admission import Address
 from karnak.gateway.receive.commitment import COMMITMENT_INSTANCE, Reference, Report, Reporter, Transaction
-from karnak.gateway.receive.negotiation import STORAGE_COMMITMENT
+from karnak.gateway.receive.offer import STORAGE_COMMITMENT
 from karnak.gateway.route import Caller
 
 _AT_ONCE = 8
@@ -114,6 +112,9 @@ def send_report(report: Report, caller: Caller, address: Address, seconds: float
     Returns:
         Whether it was answered with Success.
     """
+    # Seldom needed, and large.
+    from pynetdicom import AE, build_role
+
     ae = AE(caller.called_ae)
     ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = ae.connection_timeout = seconds
     ae.add_requested_context(STORAGE_COMMITMENT)

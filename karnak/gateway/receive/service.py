@@ -8,6 +8,7 @@ Source: PS3.7 sections 6.3 and 9 to 10, PS3.8 annex E.
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
+from karnak.gateway.receive.associate import Context
 from karnak.gateway.receive.commands import (
     MAXIMUM_LENGTH,
     Command,
@@ -28,7 +29,7 @@ from karnak.gateway.receive.commitment import (
     read_transaction,
     refusal_of,
 )
-from karnak.gateway.receive.negotiation import STORAGE_COMMITMENT, VERIFICATION, Context
+from karnak.gateway.receive.offer import STORAGE_COMMITMENT, VERIFICATION
 from karnak.gateway.receive.pdu import AbortReason, Fragment, InvalidPdu
 from karnak.gateway.receive.reception import Reception, Spooling
 from karnak.gateway.receive.storing import Answer, Discarding, Storing

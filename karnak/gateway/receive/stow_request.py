@@ -13,7 +13,7 @@ from enum import IntEnum
 from typing import Protocol
 
 from karnak.gateway.receive.multipart import BadMultipart, MultipartReader, media_type
-from karnak.gateway.receive.negotiation import is_storage, is_transfer_syntax
+from karnak.gateway.receive.offer import is_storage, is_transfer_syntax
 from karnak.gateway.receive.part10_stream import MAXIMUM_HEAD, FileMeta, HeadReader, NotPart10
 from karnak.gateway.receive.study_seeker import StudySeeker
 

@@ -29,7 +29,19 @@ from tests.system.programs import environment
 
 LIMIT_EXCEEDED = bytes.fromhex("03000000000400020302")
 # None of them is needed to receive, and each costs memory in every process.
-NOT_NEEDED = {"numba", "sqlalchemy", "starlette", "uvicorn", "lark", "pydantic", "yaml", "httpx", "click", "rich"}
+NOT_NEEDED = {
+    "pynetdicom",
+    "numba",
+    "sqlalchemy",
+    "starlette",
+    "uvicorn",
+    "lark",
+    "pydantic",
+    "yaml",
+    "httpx",
+    "click",
+    "rich",
+}
 
 
 def test_instances_come_in_by_several_processes(tmp_path: Path) -> None:
