@@ -18,7 +18,9 @@ EXIT_USAGE = 2
 # Command -> where it is defined, and its line in the help; the line stands here so that help imports nothing.
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "deid": ("karnak.cli.deid:deid", "De-identify files and folders with a profile."),
+    "doctor": ("karnak.cli.doctor:doctor", "Check what the gateway keeps, and mend its index."),
     "lint": ("karnak.cli.lint:lint", "Check profiles and show what is wrong with them."),
+    "queue": ("karnak.cli.queue:queue", "Show what is owed to destinations; retry it now, or drop it."),
     "serve": ("karnak.cli.serve:serve", "Receive, de-identify and forward instances."),
     "show": ("karnak.cli.show:show", "Show what a profile decides, attribute by attribute."),
     "tags": ("karnak.cli.tags:tags", "Find attributes, and what the basic profile does to them."),

@@ -27,7 +27,16 @@ _FILE = "index.sqlite"
 
 
 class IndexUnavailable(KarnakError):
-    """The index can't be read or written; the message says what to do."""
+    """The index can't be read or written; the message says what to do.
+
+    Args:
+        message: for a person.
+        kind: the database's own name of what is wrong, or None.
+    """
+
+    def __init__(self, message: str, kind: str | None = None) -> None:
+        super().__init__(message)
+        self.kind = kind
 
 
 class WrongVersion(IndexUnavailable):
@@ -75,7 +84,8 @@ class Database:
         try:
             yield
         except SQLAlchemyError as error:
-            raise IndexUnavailable(f"the index {self.where} can't be used ({_kind(error)})") from None
+            kind = _kind(error)
+            raise IndexUnavailable(f"the index {self.where} can't be used ({kind})", kind) from None
 
 
 def index_url(data_dir: Path, url: str | None = None) -> URL:

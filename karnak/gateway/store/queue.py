@@ -4,7 +4,7 @@ Nothing is done to a part here: what a person wants of it is written beside it, 
 gateway does it at its next look (`Index.fulfil`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -104,6 +104,15 @@ class Queue:
         with self._database.reading() as connection:
             rows = connection.execute(wanted.group_by(PARTS.c.destination, PARTS.c.state))
             return {(destination, state): count for destination, state, count in rows}
+
+    def owed(self) -> Sequence[str]:
+        """The receipts of all instances that are still owed to a destination, in order.
+
+        Raises:
+            IndexUnavailable: the database refuses.
+        """
+        with self._database.reading() as connection:
+            return connection.scalars(select(PARTS.c.receipt).where(OPEN).distinct().order_by(PARTS.c.receipt)).all()
 
     def oldest(self) -> Mapping[str, datetime]:
         """When the oldest instance came that is still owed, by destination, in UTC.

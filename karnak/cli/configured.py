@@ -1,0 +1,63 @@
+"""The option --config of commands that look after a gateway, and what it leads to."""
+
+import secrets
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+from karnak.dsl.diagnostics import Diagnostic
+from karnak.dsl.nodes import Source
+from karnak.dsl.render.text import render_text
+from karnak.dsl.source import open_source
+from karnak.gateway.defaults import default_source
+from karnak.gateway.premises import NoPremises, Premises, find_premises
+
+EXIT_USAGE = 2
+_DEFAULT_DATA = "data"
+
+
+def config_option(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the option --config."""
+    return click.option(
+        "--config",
+        type=click.Path(path_type=Path, exists=True, dir_okay=False),
+        help="Configuration of the gateway, as for karnak serve; without one: the built-in one, with ./data.",
+    )(command)
+
+
+def premises_of(config: Path | None) -> Premises:
+    """Find where a gateway keeps things; mistakes in the configuration are shown, and end the command.
+
+    Args:
+        config: its configuration, or None for the built-in one and the current folder.
+
+    Raises:
+        NoPremises: there is no data folder.
+    """
+    if config is None:
+        folder = Path.cwd()
+        if not (folder / _DEFAULT_DATA).is_dir():
+            raise NoPremises(f"there is no folder {folder / _DEFAULT_DATA}; name the configuration with --config FILE")
+        source = default_source(folder, secrets.token_bytes)
+    else:
+        folder = config.parent
+        source, found = open_source(config)
+        if found:
+            _end(found)
+    premises, found = find_premises(source, folder)
+    if premises is None:
+        _end(found)
+    return premises
+
+
+def _end(found: Iterable[Diagnostic]) -> NoReturn:
+    sources: dict[str, Source] = {}
+    for diagnostic in found:
+        file = diagnostic.span.file
+        if file and file not in sources:
+            sources[file], _ = open_source(Path(file))
+        click.echo(render_text(diagnostic, sources.get(file), color=sys.stderr.isatty()), err=True)
+    sys.exit(EXIT_USAGE)

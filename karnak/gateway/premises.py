@@ -1,0 +1,126 @@
+"""Where a gateway keeps things, for commands that look after them while it runs or is stopped."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy.engine import URL
+
+from karnak.dsl.diagnostics import Diagnostic, in_order
+from karnak.dsl.nodes import Source
+from karnak.errors import KarnakError
+from karnak.gateway.config_reading import read_config
+from karnak.gateway.house_lock import HouseLock, HouseTaken
+from karnak.gateway.store.database import Database, index_url, open_database
+from karnak.gateway.store.index import Index
+from karnak.gateway.store.queue import Choice, Queue
+from karnak.gateway.store.rows import Wish
+
+_MINIMUM_FREE = 256 << 20
+
+
+class NoPremises(KarnakError):
+    """There is nothing where a gateway would keep things."""
+
+
+@dataclass(frozen=True, slots=True)
+class Premises:
+    """What a configuration says of that.
+
+    Attributes:
+        data_dir: the data folder; it is there.
+        index: where the index is.
+        minimum_free: bytes of free disk below which nothing more is taken.
+        destinations: names of the destinations that are served.
+    """
+
+    data_dir: Path
+    index: URL
+    minimum_free: int
+    destinations: frozenset[str]
+
+    @contextmanager
+    def open_index(self) -> Iterator[Database]:
+        """The index, as it is.
+
+        Raises:
+            IndexUnavailable: it is not there, of another version, or can't be read.
+        """
+        database = open_database(self.index, upgrade=False)
+        try:
+            yield database
+        finally:
+            database.close()
+
+    def gateway_runs(self) -> bool:
+        """Tell whether a gateway has the data folder now."""
+        lock = HouseLock(self.data_dir)
+        try:
+            lock.take()
+        except HouseTaken:
+            return True
+        lock.give_back()
+        return False
+
+
+def find_premises(source: Source, base: Path) -> tuple[Premises | None, tuple[Diagnostic, ...]]:
+    """Read in a configuration where things are kept; its profiles, secrets and peers are not looked at.
+
+    Args:
+        source: the text of the configuration.
+        base: folder that its relative paths start from.
+
+    Returns:
+        The premises, or None where a diagnostic is an error.
+
+    Raises:
+        NoPremises: there is no data folder.
+        IndexUnavailable: the URL of the index is none.
+    """
+    reading = read_config(source)
+    if reading.config is None or reading.root is None:
+        return None, in_order(reading.diagnostics)
+    config = reading.config
+    data_dir = base / config.data_dir
+    if not data_dir.is_dir():
+        raise NoPremises(f"there is no data folder {data_dir}; `karnak serve` makes it")
+    names = frozenset(entry.name for node in config.forward_nodes for entry in node.destinations if entry.enabled)
+    return Premises(data_dir, index_url(data_dir), _MINIMUM_FREE, names), ()
+
+
+@dataclass(frozen=True, slots=True)
+class Wished:
+    """What came of a person's wish.
+
+    Attributes:
+        parts: how many parts it means.
+        done: whether it is done; a gateway that runs does it within seconds.
+    """
+
+    parts: int
+    done: bool
+
+
+def wish(premises: Premises, database: Database, choice: Choice, wanted: Wish, now: datetime) -> Wished:
+    """Have parts retried now, or dropped: by the gateway that runs, or here where none does.
+
+    Args:
+        premises: where the gateway keeps things.
+        database: its index.
+        choice: which parts.
+        wanted: what is to be done.
+        now: the time, in UTC.
+
+    Raises:
+        IndexUnavailable: the database refuses.
+    """
+    parts = Queue(database).wish(choice, wanted)
+    try:
+        with HouseLock(premises.data_dir):
+            # Files of what has ended now are removed at the gateway's next start.
+            Index(database).fulfil(now)
+    except HouseTaken:
+        return Wished(parts, done=False)
+    return Wished(parts, done=True)
