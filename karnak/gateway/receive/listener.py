@@ -108,6 +108,7 @@ class Listener:
         poll = select.poll()
         poll.register(self._listening, select.POLLIN)
         poll.register(self._alarm, select.POLLIN)
+        failing = False
         while True:
             if any(descriptor == self._alarm for descriptor, _ in poll.poll()):
                 return
@@ -117,10 +118,13 @@ class Listener:
                 # Another process was faster, or the caller has hung up.
                 continue
             except OSError as error:
-                # No descriptors or no memory: they come back when associations end.
-                self._reception.journal_error("accepting failed", error)
+                # No descriptors or no memory: they come back when associations end. Once is enough to say so.
+                if not failing:
+                    self._reception.journal_error("accepting failed", error)
+                failing = True
                 time.sleep(_SECONDS_TO_RECOVER)
                 continue
+            failing = False
             try:
                 self._receive(accepted, str(peer[0]))
             except Exception as error:

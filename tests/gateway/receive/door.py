@@ -163,6 +163,7 @@ def door(
     desk: Desk | None = None,
     spool: Spooling | None = None,
     tls: Callable[[], SSLContext] | None = None,
+    listening: socket.socket | None = None,
 ) -> Iterator[Door]:
     """Open a door into a spool in a folder."""
     bounds, desk = bounds or limits(), desk or Desk()
@@ -170,7 +171,7 @@ def door(
     spool = spool or Spool(folder, Disk(), "os", lambda: f"{next(numbers):026x}")
     board = make_board(1, bounds.maximum_associations)
     places = Places(board, 0, bounds.maximum_associations, bounds.maximum_per_ae)
-    with socket.create_server(("127.0.0.1", 0)) as listening:
+    with listening or socket.create_server(("127.0.0.1", 0)) as listening:
         listener = Listener(listening, bounds, admission, spool, desk, places, tls)
         listener.start()
         try:

@@ -1,5 +1,6 @@
 """How many associations there may be, of whom, in one process and in several; parallel callers; noise."""
 
+import errno
 import os
 import socket
 import subprocess
@@ -87,6 +88,31 @@ def test_a_process_that_ends_listens_no_more_and_cuts_who_stays(tmp_path: Path) 
             late.send(associate_request(CT))
             with pytest.raises(TimeoutError):
                 late.pdu()
+
+
+class Exhausted(socket.socket):
+    """A listening socket of a process that has no descriptors left, for a while."""
+
+    failures = 3
+
+    def accept(self) -> tuple[socket.socket, tuple[str, int]]:
+        if self.failures:
+            self.failures -= 1
+            raise OSError(errno.EMFILE, "Too many open files")
+        accepted, peer = super().accept()
+        return accepted, peer
+
+
+def test_a_process_without_descriptors_recovers(tmp_path: Path) -> None:
+    desk = Desk()
+    listening = Exhausted()
+    listening.bind(("127.0.0.1", 0))
+    listening.listen()
+    with door(tmp_path, desk=desk, listening=listening) as opened, opened.call() as sender:
+        assert sender.store(b"abcd") == 0
+        assert sender.release() == RELEASE_RP
+    assert listening.failures == 0
+    assert [(event, values["error"]) for event, values in desk.events] == [("accepting failed", "OSError")]
 
 
 @pytest.fixture
