@@ -10,9 +10,9 @@ Source: PS3.10 section 7.1.
 import json
 import struct
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from karnak.errors import KarnakError
 from karnak.runtime.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
@@ -90,24 +90,22 @@ def make_head(arrival: Arrival) -> Head:
     Args:
         arrival: what it says.
     """
-    values: dict[str, Any] = asdict(arrival)
-    elements = {name: _shown(values[name], room) for name, (_, _, room) in _FIELDS.items()}
-    rest = {name: value for name, value in values.items() if elements.get(name) != value}
-    rest["received"] = arrival.received.astimezone(UTC).isoformat()
+    elements = {name: _shown(getattr(arrival, name), room) for name, (_, _, room) in _FIELDS.items()}
+    rest = {name: getattr(arrival, name) for name in elements if getattr(arrival, name) != elements[name]}
+    rest |= {"address": arrival.address, "door": arrival.door, "received": arrival.received.astimezone(UTC).isoformat()}
     information = _BEFORE_SIZE + _UNFINISHED + b"," + json.dumps(rest).encode("ascii")[1:]
     information += b" " * (len(information) % 2)
     before = b"".join(
         (
-            _LONG.pack(2, 0x0001, b"OB", 0, 2) + b"\0\1",
+            _VERSION,
             _text(0x0002, b"UI", elements["sop_class_uid"]),
             _text(0x0003, b"UI", elements["sop_instance_uid"]),
             _text(0x0010, b"UI", elements["transfer_syntax_uid"]),
-            _text(0x0012, b"UI", IMPLEMENTATION_CLASS_UID),
-            _text(0x0013, b"SH", IMPLEMENTATION_VERSION_NAME),
+            _IMPLEMENTATION,
             _text(0x0016, b"AE", elements["calling_ae"]),
             _text(0x0017, b"AE", elements["calling_ae"]),
             _text(0x0018, b"AE", elements["called_ae"]),
-            _text(_PRIVATE_CREATOR, b"UI", PRIVATE_INFORMATION_CREATOR_UID),
+            _CREATOR,
             _LONG.pack(2, _PRIVATE_INFORMATION, b"OB", 0, len(information)),
         )
     )
@@ -185,3 +183,9 @@ def _elements(data: memoryview) -> tuple[dict[int, bytes], int]:
         found[element] = bytes(data[start : start + length])
         position = start + length
     return found, position
+
+
+# What every file says.
+_VERSION = _LONG.pack(2, 0x0001, b"OB", 0, 2) + b"\0\1"
+_IMPLEMENTATION = _text(0x0012, b"UI", IMPLEMENTATION_CLASS_UID) + _text(0x0013, b"SH", IMPLEMENTATION_VERSION_NAME)
+_CREATOR = _text(_PRIVATE_CREATOR, b"UI", PRIVATE_INFORMATION_CREATOR_UID)
