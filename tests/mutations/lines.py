@@ -97,6 +97,30 @@ MUTATIONS = (
         "pieces are written outside of their array",
     ),
     Mutation(
+        "runtime/derive.py",
+        "known_amount = way != _MOVED or amounts[argument, KNOWN] != 0",
+        "known_amount = True",
+        "dates move by an amount that nobody knows",
+    ),
+    Mutation(
+        "runtime/derive.py",
+        "same = known[place, 0] == size",
+        "same = True",
+        "a UID that begins another one becomes the same",
+    ),
+    Mutation(
+        "runtime/date_bytes.py",
+        "return 29 if year % 4 == 0 and (year % 100 != 0 or year % 400 == 0) else 28",
+        "return 29 if year % 4 == 0 else 28",
+        "1900 has a 29th of February",
+    ),
+    Mutation(
+        "runtime/sha256.py",
+        "blocks = (size + _PADDING + BLOCK - 1) // BLOCK",
+        "blocks = (size + BLOCK) // BLOCK",
+        "digests of long UIDs are not those of the interpreter",
+    ),
+    Mutation(
         "runtime/table.py",
         "insert(new.keys, new.values, int(old.keys[slot]), old.values[slot])",
         "insert(new.keys, new.values, int(old.keys[slot]), 0)",

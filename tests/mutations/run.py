@@ -18,6 +18,7 @@ COPIED = ("karnak", "tests", "grammar", "profiles", "pyproject.toml")
 # In this order: what is held to values fails sooner than what is drawn.
 QUICK = (
     "tests/runtime/test_scan_rows.py", "tests/runtime/test_plan.py", "tests/runtime/test_assemble.py",
+    "tests/runtime/test_sha256.py", "tests/runtime/test_date_bytes.py", "tests/runtime/test_derive.py",
     "tests/runtime/test_table.py", "tests/runtime/test_lower.py", "tests/runtime/test_specialise.py",
     "tests/runtime/test_conditions.py", "tests/runtime/test_stamp.py", "tests/runtime/test_two_executors.py",
     "tests/runtime/test_private_blocks.py", "tests/runtime/test_rules.py", "tests/property/test_two_executors.py",

@@ -50,6 +50,15 @@ def test_more_uids_than_are_remembered_change_nothing() -> None:
     assert np.count_nonzero(memory.known[:, 0]) > derive.KNOWN_UIDS * 9 // 10
 
 
+@given(st.lists(uids, min_size=2, max_size=8))
+def test_uids_that_share_one_place_are_kept_apart(wanted: list[str]) -> None:
+    memory = Memory(PROJECT)
+    memory.known = memory.known[:1].copy()
+    # Each also cut short: one begins like the other.
+    for uid in [part for whole in wanted for part in (whole, whole[:-1] or "1", whole)]:
+        assert derived(memory, uid) == expected(PROJECT, uid)
+
+
 @pytest.mark.parametrize(
     "uid", ["1.2.840.10008", "1.2.840.10008.1.2", "1.2.840.100081", "1.2.840.1000", "1.2.840.10008.", "1", "." * 64]
 )
