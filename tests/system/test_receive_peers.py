@@ -1,5 +1,6 @@
 """The DIMSE door and real senders: dcmtk's echoscu and storescu, pynetdicom."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from pynetdicom import AE
 
 from tests.gateway.instances import file_bytes
 from tests.gateway.receive.door import Door, door
+from tests.gateway.receive.house import house
 from tests.system.programs import run, storescu
 
 EXPLICIT, IMPLICIT = str(ExplicitVRLittleEndian), str(ImplicitVRLittleEndian)
@@ -97,6 +99,22 @@ def test_storescu_hears_of_a_full_disk(tmp_path: Path) -> None:
         done = storescu(opened.port, *files(tmp_path / "in", instance(1), instance(2)), options=["--no-halt"])
         assert (done.stdout + done.stderr).count("Refused: OutOfResources") == 2
         assert opened.stored() == []
+
+
+def test_four_storescu_and_two_receivers(tmp_path: Path) -> None:
+    """Every instance that a sender was told is safe is there, as it was sent, and none twice."""
+    data = {f"1.2.3.{number}": instance(number) for number in range(80)}
+    paths = files(tmp_path / "in", *data.values())
+    with house(tmp_path / "data", 2, durability="fsync") as gateway, ThreadPoolExecutor(4) as senders:
+        shares = [paths[number::4] for number in range(4)]
+        for done in senders.map(lambda share: storescu(gateway.port, *share), shares):
+            assert done.returncode == 0, done.stderr
+        gateway.wait(lambda: len(gateway.receipts) == len(data))
+        assert len(set(gateway.receipts)) == len(data)
+        content = gateway.content()
+        assert len(content) == len(data)
+        assert dict(content) == {uid: data_set_of(one) for uid, one in data.items()}
+    assert gateway.events == []
 
 
 def test_pynetdicom(tmp_path: Path) -> None:

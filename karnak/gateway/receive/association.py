@@ -45,7 +45,7 @@ from karnak.gateway.route import Caller
 # While the process is about to end, an association that was silent for so long is released.
 _QUIET = 0.2
 # And a peer that has nothing to do but to close, or to answer a release, gets no more than this.
-_QUIET_AT_THE_END = 1.0
+_QUIET_AT_THE_END = 2.0
 # What comes after bytes that are no PDUs is read and thrown away: a connection that is closed with bytes unread is
 # reset, and the peer might never see the A-ABORT that tells it why.
 _DEAF_BUFFER = 1 << 16

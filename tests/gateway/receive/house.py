@@ -13,6 +13,7 @@ from karnak.gateway.receive.commitment import Reference
 from karnak.gateway.receive.process import Settings
 from karnak.gateway.receive.supervisor import Receivers, listen
 from karnak.gateway.receive.tls import TlsFiles
+from karnak.gateway.spool import Durability
 from tests.gateway.receive.door import ANYONE, Sender, half_received_in, limits, stored_in
 
 
@@ -90,12 +91,13 @@ def house(
     bounds: Limits | None = None,
     admission: Admission = ANYONE,
     tls: TlsFiles | None = None,
+    durability: Durability = "os",
     **changes: Any,
 ) -> Iterator[House]:
     """Run receivers into a spool in a folder."""
     made = House(folder, **changes)
     with listen("127.0.0.1", 0) as listening:
-        settings = Settings(folder, "os", bounds or limits(), tls)
+        settings = Settings(folder, durability, bounds or limits(), tls)
         made.receivers = Receivers(listening, processes, settings, admission, made)
         try:
             assert made.receivers.start(60)

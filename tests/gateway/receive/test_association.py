@@ -294,9 +294,9 @@ def test_a_slow_sender_is_waited_for(tmp_path: Path) -> None:
 def test_a_slow_disk_is_not_taken_for_a_silent_sender(tmp_path: Path) -> None:
     def halt(step: str) -> None:
         if step == "keep":
-            threading.Event().wait(0.6)
+            threading.Event().wait(2)
 
-    with door(tmp_path, limits(idle=0.4), spool=halting(tmp_path, halt)) as opened, opened.call() as sender:
+    with door(tmp_path, limits(idle=1.5), spool=halting(tmp_path, halt)) as opened, opened.call() as sender:
         assert sender.store(DATA) == 0
         assert sender.release() == RELEASE_RP
 

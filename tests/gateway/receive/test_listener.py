@@ -42,7 +42,7 @@ def test_one_ae_does_not_take_all_places(tmp_path: Path) -> None:
 
 
 def test_who_only_connects_has_a_place_until_its_time_is_up(tmp_path: Path) -> None:
-    with door(tmp_path, limits(maximum_associations=1, artim=0.3)) as opened:
+    with door(tmp_path, limits(maximum_associations=1, artim=1.5)) as opened:
         with Sender(opened.port), Sender(opened.port) as second:
             second.send(associate_request(CT))
             assert second.pdu() == LIMIT_EXCEEDED
