@@ -8,7 +8,7 @@ interpreter would decide. Source: the language page, sections 3 to 5.
 import struct
 from dataclasses import replace
 
-from karnak.ir.expression import Expression
+from karnak.ir.expression import ACTION, Expression
 from karnak.ir.profile import (
     DATE_VRS,
     Action,
@@ -33,7 +33,7 @@ from karnak.runtime.decision import VERBS, Decision, Verb
 from karnak.runtime.deeds import Deeds
 from karnak.runtime.dummies import CONTENT_SEQUENCE, content_items
 from karnak.runtime.encode import encode_items
-from karnak.runtime.encoding import NUMBER_CODES, TEXT_VRS, Encoding, leaf
+from karnak.runtime.encoding import IMPLICIT, NUMBER_CODES, TEXT_VRS, Encoding, leaf
 from karnak.runtime.expressions import compile_expression
 from karnak.runtime.keys import Project
 from karnak.runtime.program import Program
@@ -107,6 +107,8 @@ class Table:
         self.amounts: list[Shift | ShiftRange | ShiftByTag] = []
         self.contexts: list[Context] = []
         self._context_numbers: dict[object, int] = {}
+        # Cells that answers have led to, by the cell that asked, the position of the rule that decided, and its verb.
+        self._answered: dict[tuple[int, int | None, Verb | None], int] = {}
         self.context_number(Context(len(self.rules) - 1, None, ()))
 
     def context_number(self, context: Context) -> int:
@@ -143,7 +145,7 @@ class Table:
         Raises:
             TableFull: the table has no room for it.
         """
-        cell = cell_key(context_number, creator_number, VR_NUMBERS[vr], key.tag)
+        cell = cell_key(context_number, creator_number, VR_NUMBERS["UN" if role is Role.UNREAD else vr], key.tag)
         number = self.cells.number(cell)
         if number >= 0:
             return number
@@ -154,7 +156,53 @@ class Table:
         op, constant, flags = self.op(verdict)
         child = self.child(verdict) if verdict.role is Role.SEQUENCE else 0
         making = self.making(verdict) if op is Op.CALL else Making()
-        return self.cells.add(cell, verdict, op, vr, constant, child, flags, making)
+        return self.cells.add(cell, verdict, op, vr, constant, child, flags, making, self.implicit(verdict, op))
+
+    def answered(self, cell: int, step: Step | None, verb: Verb | None) -> int:
+        """The cell for elements of a cell whose expressions have been asked.
+
+        Texts and amounts are not part of it: they are those of an instance, whose `Maker` knows them.
+
+        Args:
+            cell: number of the cell that asks.
+            step: the expression that decides, or None where none does.
+            verb: what it decides; None where the instance goes no further, for an expression fails or excludes it.
+
+        Returns:
+            The cell's number.
+
+        Raises:
+            TableFull: the table has no room for it.
+        """
+        key = cell, None if step is None else step.index, verb
+        number = self._answered.get(key)
+        if number is not None:
+            return number
+        if self.cells.count >= MAX_CELLS:
+            raise TableFull
+        verdict = replace(self.cells.verdicts[cell], steps=())
+        if step is not None:
+            verdict = replace(verdict, index=step.index, decision=Decision(verb or Verb.EXCLUDE, step.rule))
+        decision, child = verdict.decision, 0
+        if decision is not None and decision.verb is Verb.EXCLUDE:
+            op, constant, flags = Op.REMOVE, b"", 0
+        elif verdict.role is Role.SEQUENCE:
+            op, constant, flags = self.op(verdict)
+            child = self.child(verdict)
+        else:
+            # Its value is made, and noted then.
+            removes = decision is not None and decision.verb is Verb.REMOVE
+            op, constant, flags = Op.REMOVE if removes else Op.KEEP, b"", _spoken(verdict)
+        implicit = self.implicit(verdict, op)
+        number = self.cells.add(None, verdict, op, verdict.vr, constant, child, flags, Making(), implicit)
+        self._answered[key] = number
+        return number
+
+    def implicit(self, verdict: Verdict, op: Op) -> bytes:
+        """The items that a cell of an Explicit VR dataset has for a sequence that lies within Implicit VR."""
+        if op is not Op.CONSTANT or verdict.role is not Role.SEQUENCE or self.encoding.implicit:
+            return b""
+        return encode_items(content_items(IMPLICIT))
 
     def verdict(self, context: Context, key: ElementKey, vr: str, role: Role | None = None) -> Verdict:
         """Walk through the rules as the interpreter does, for all elements of a cell at once."""
@@ -223,10 +271,8 @@ class Table:
         decision, vr, tag = verdict.decision, verdict.vr, verdict.key.tag
         if verdict.steps:
             # Whether a private block keeps its creator, and what a sequence's items inherit, must be known before.
-            removes = decision is not None and decision.verb is Verb.REMOVE
-            removes |= any(calls(step.expression, "Remove") for step in verdict.steps)
-            unsure = vr == "SQ" or (is_private(tag) and removes)
-            return (Op.FALL_BACK if unsure else Op.CALL), b"", _spoken(verdict)
+            before = verdict.role is Role.SEQUENCE or (is_private(tag) and _may_remove(verdict))
+            return (Op.ASK if before else Op.CALL), b"", _spoken(verdict)
         if decision is None:
             return Op.KEEP, b"", _flags(verdict, None, vr)
         if decision.verb is Verb.EXCLUDE:
@@ -236,6 +282,8 @@ class Table:
             return Op.REMOVE, b"", flags
         if decision.verb is Verb.EMPTY:
             return Op.EMPTY, b"", flags
+        if verdict.role is Role.UNREAD:
+            return (Op.KEEP if decision.verb is Verb.KEEP else Op.EMPTY), b"", flags
         if vr == "SQ":
             if _replaces_content(verdict, decision):
                 return Op.CONSTANT, encode_items(content_items(self.encoding)), flags
@@ -295,6 +343,16 @@ def _moves(decision: Decision) -> Shift | ShiftRange | ShiftByTag | None:
 
 def _step(index: int, rule: Rule, expression: Expression) -> Step:
     return Step(index, rule, expression, compile_expression(expression))
+
+
+def _may_remove(verdict: Verdict) -> bool:
+    for step in verdict.steps:
+        if calls(step.expression, "Remove"):
+            return True
+        if step.expression.type == ACTION and not calls(step.expression, "Add"):
+            # It decides in any case.
+            return False
+    return verdict.decision is not None and verdict.decision.verb is Verb.REMOVE
 
 
 def _has_text(vr: str) -> bool:

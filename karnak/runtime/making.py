@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from karnak.errors import KarnakError
-from karnak.ir.profile import AddElement, BasicProfile, Rule, Shift, ShiftByTag, ShiftRange
+from karnak.ir.profile import AddElement, BasicProfile, Evaluate, Rule, Shift, ShiftByTag, ShiftRange
 from karnak.ir.selector import format_tag
 from karnak.runtime.amounts import MODIFIED_DATES, amount_of
+from karnak.runtime.asking import Answer, ask
 from karnak.runtime.decision import Decision, Verb
 from karnak.runtime.deeds import DATE_AND_TIME_VRS, Deeds
 from karnak.runtime.derive import derive
@@ -20,7 +21,7 @@ from karnak.runtime.encoding import SPECIFIC_CHARACTER_SET, TEXT_VRS
 from karnak.runtime.evaluate import CurrentElement
 from karnak.runtime.lower import Table
 from karnak.runtime.memory import Memory
-from karnak.runtime.plan import EDIT, KEPT, OFFSET, REMOVED, REPLACED, SIZE, put_made, restore
+from karnak.runtime.plan import EDIT, KEPT, MADE, OFFSET, POOL, REMOVED, REPLACED, SIZE, put_made, restore
 from karnak.runtime.rejection import Excluded, Rejected, named
 from karnak.runtime.repertoire import DEFAULT_REPERTOIRE, Repertoire, repertoire_of_value
 from karnak.runtime.scan import KIND, PARENT, SEQUENCE, TAG, vr_code
@@ -53,6 +54,8 @@ class Maker:
         asked_for: what `Add(...)` asked for.
         plain: one repertoire holds in the whole instance, and its SpecificCharacterSet stays.
         flags: of what compiled code has made.
+        inherited: what expressions have decided for sequences, by their rows: their items inherit its text or amount.
+        charsets: values of SpecificCharacterSet that were made, by their rows; None where it goes.
     """
 
     root: ScannedInstance
@@ -64,6 +67,23 @@ class Maker:
     asked_for: list[tuple[Rule, AddElement]] = field(default_factory=list)
     plain: bool = True
     flags: int = 0
+    inherited: dict[int, Decision] = field(default_factory=dict)
+    charsets: dict[int, bytes | None] = field(default_factory=dict)
+
+    def ask(self, verdict: Verdict, row: int) -> Answer:
+        """Ask the expressions about an element whose answer the plan of others waits for.
+
+        Nothing is noted; they are asked again, and carried out or refused, when it is its turn.
+        """
+        encoding, parent = self.around.encoding, int(self.root.rows[row, PARENT])
+
+        def read() -> str | None:
+            return text_in(self.root.value(row), verdict.vr, encoding, self.repertoire(parent))
+
+        answer = ask(verdict, self.root, CurrentElement(verdict.key.tag, verdict.vr, read))
+        if answer.step is not None and answer.decision is not None:
+            self.inherited[row] = replace(answer.decision, rule=answer.step.rule)
+        return answer
 
     def make(self, calls: int) -> NDArray[np.uint8]:
         """Make the values of the listed elements; give the pool that they lie in.
@@ -117,6 +137,8 @@ class Maker:
             if made is KEEP:
                 continue
             value, vr = made
+            if not self.plain and verdicts[cell].key.tag == SPECIFIC_CHARACTER_SET:
+                self.charsets[row] = None if made is GONE else value
             if made is GONE:
                 edits.append((row, REMOVED, 0, 0, 0))
                 continue
@@ -131,8 +153,8 @@ class Maker:
         """Make one value: (bytes, VR), KEEP or GONE."""
         try:
             around = self.around if self.plain else self.around_of(row, parent)
-            if verdict.role is Role.CREATOR:
-                return KEEP if self.creator_stays(verdict, row, raw, around, parent) else GONE
+            if verdict.role is not Role.LEAF:
+                return self.without_value(verdict, row, raw, around, parent)
             decision = self.decide(verdict, row, raw, around, parent)
             if decision is None:
                 self.note(verdict, None)
@@ -153,6 +175,21 @@ class Maker:
                 tag = int(self.root.rows[self.root.rows[parent, PARENT], TAG])
                 parent = self.around_item(parent)
             raise Rejected(f"{self.place(parent)}{format_tag(tag)}: {error}") from None
+
+    def without_value(
+        self, verdict: Verdict, row: int, raw: bytes, around: Surroundings, parent: int
+    ) -> tuple[bytes, str]:
+        """Decide an element of which no value is made."""
+        if verdict.role is Role.CREATOR:
+            return KEEP if self.creator_stays(verdict, row, raw, around, parent) else GONE
+        decision = self.decide(verdict, row, raw, around, parent)
+        if verdict.role is Role.SEQUENCE:
+            # What becomes of it has been planned.
+            return KEEP
+        self.note(verdict, decision)
+        if decision is None or decision.verb is Verb.KEEP:
+            return KEEP
+        return GONE if decision.verb is Verb.REMOVE else (b"", verdict.vr)
 
     def creator_stays(self, verdict: Verdict, row: int, raw: bytes, around: Surroundings, parent: int) -> bool:
         """Tell whether a private creator that reserves nothing stays, and take note of it."""
@@ -209,6 +246,8 @@ class Maker:
             return decision
         if decision.verb is Verb.EXCLUDE:
             raise Excluded(f"{named(decision.rule)} excludes this instance")
+        if isinstance(decision.rule.effect, Evaluate) and _is_open(decision):
+            return self.inherited_by(row)
         if decision.verb is Verb.SHIFT and decision.amount is None:
             effect = decision.rule.effect
             if isinstance(effect, BasicProfile):
@@ -216,6 +255,13 @@ class Maker:
             assert isinstance(effect, Shift | ShiftRange | ShiftByTag)
             return replace(decision, amount=amount_of(effect, self.root, around))
         return decision
+
+    def inherited_by(self, row: int) -> Decision:
+        """What an expression has decided for the sequence whose items inherit it."""
+        rows = self.root.rows
+        while row not in self.inherited:
+            row = int(rows[rows[row, PARENT], PARENT])
+        return self.inherited[row]
 
     def carry_out(self, decision: Decision, verdict: Verdict, row: int, around: Surroundings) -> tuple[bytes, str]:
         """Make of a value what was decided."""
@@ -267,18 +313,25 @@ class Maker:
     def output_repertoire(self, parent: int, before: int) -> Repertoire:
         """The repertoire of what is written of a dataset, as far as elements before a tag say."""
         row = self.charset_row(parent) if before > SPECIFIC_CHARACTER_SET else -1
-        edit = REMOVED if row < 0 else self.root.rows[row, EDIT]
-        if edit == KEPT:
-            return repertoire_of_value(self.root.value(row))
-        if edit == REPLACED:
-            start = int(self.root.rows[row, OFFSET])
-            return repertoire_of_value(
-                bytes(self.table.cells.constants[start : start + int(self.root.rows[row, SIZE])])
-            )
+        value = self.charset_written(row) if row >= 0 else None
+        if value is not None:
+            return repertoire_of_value(value)
         if parent < 0:
             return DEFAULT_REPERTOIRE
         sequence = int(self.root.rows[parent, PARENT])
         return self.output_repertoire(self.around_item(parent), int(self.root.rows[sequence, TAG]))
+
+    def charset_written(self, row: int) -> bytes | None:
+        """What is written for a SpecificCharacterSet, None where it goes."""
+        if row in self.charsets:
+            return self.charsets[row]
+        columns = self.root.rows[row]
+        if columns[EDIT] == KEPT:
+            return self.root.value(row)
+        if columns[EDIT] == REMOVED:
+            return None
+        pool = self.root.space.pool if columns[POOL] == MADE else self.table.cells.pool
+        return pool[columns[OFFSET] : columns[OFFSET] + columns[SIZE]].tobytes()
 
     def place(self, parent: int) -> str:
         """The way to an item as people read it: "(0008,1140)[0]/"."""
@@ -288,3 +341,10 @@ class Maker:
         before = self.root.rows[sequence + 1 : parent, PARENT]
         number = int(np.count_nonzero(before == sequence))
         return f"{self.place(self.around_item(parent))}{format_tag(int(self.root.rows[sequence, TAG]))}[{number}]/"
+
+
+def _is_open(decision: Decision) -> bool:
+    """Tell whether a decision lacks what each instance has of its own."""
+    if decision.verb is Verb.SHIFT:
+        return decision.amount is None
+    return decision.verb is Verb.REPLACE and decision.text is None

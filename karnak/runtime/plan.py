@@ -52,20 +52,24 @@ MADE = 1
 # What a plan can come to.
 PLANNED = 0
 TOO_MANY = 1
-FALL_BACK = 2
+
+# What stands for the creator number of a miss: the creator is to be numbered, or expressions are to be asked.
+UNNUMBERED = -1
+ASKED = -2
 
 # Ops and columns of cells, as `table` numbers them.
 _OP_REMOVE = 1
 _OP_EMPTY = 2
 _OP_CONSTANT = 3
 _OP_CALL = 4
-_OP_FALL_BACK = 5
+_OP_ASK = 5
 _C_OP = 0
 _C_VR = 1
 _C_OFFSET = 2
 _C_SIZE = 3
 _C_CHILD = 4
 _C_FLAGS = 5
+_C_OTHER_SIZE = 9
 
 # Flags that the plan adds: SpecificCharacterSet stands in an item, or does not stay as it is.
 NESTED_CHARSET = 64
@@ -139,6 +143,28 @@ def _is_implicit(rows: "Ints", row: int, root: bool) -> bool:
 
 
 @njit(cache=True, nogil=True)
+def _answer(answers: "Ints", row: int) -> "Integer":
+    """The cell that the expressions of a row have led to; -1 where they are not asked yet."""
+    low, high = 0, answers.shape[0]
+    while low < high:
+        middle = (low + high) // 2
+        if answers[middle, 0] < row:
+            low = middle + 1
+        else:
+            high = middle
+    return np.int64(answers[low, 1]) if low < answers.shape[0] and answers[low, 0] == row else np.int64(-1)
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _list(calls: "Ints", at: int, rows: "Ints", row: int, cell: "Integer") -> None:
+    """List an element whose value is to be made; of a sequence no bytes are needed."""
+    calls[at, 0], calls[at, 1] = row, cell
+    size = 0 if rows[row, KIND] & SEQUENCE else rows[row, LENGTH]
+    calls[at, 2], calls[at, 3] = rows[row, VALUE], rows[row, VALUE] + size
+    calls[at, 4] = rows[row, PARENT]
+
+
+@njit(cache=True, nogil=True)
 def restore(rows: "Ints", row: int) -> None:
     """Keep the walked items of a document in which a rule has spoken, instead of the dummy."""
     parent = rows[row, PARENT]
@@ -167,17 +193,20 @@ def make_plan(
     creators: "Ints",
     calls: "Ints",
     misses: "Ints",
+    answers: "Ints",
 ) -> tuple[int, int, int, int, int]:
     """Plan one dataset.
 
     `calls` gets (row, cell, first byte of the value, byte after it, parent row) of elements whose value is to be
     made, in order; private creators that reserve nothing come after all else in their item. Those of the root are
     left to be settled when additions are known: they stand at the other end of `calls`, the first one last.
-    `misses` gets (row, context, creator
-    number) of cells to be filled, with creator number -1 where the creator itself is to be numbered first.
+    `misses` gets what has to be known before the plan can be made: (row, context, creator number) of cells to be
+    filled, (row, 0, UNNUMBERED) of creators to be numbered, (row, cell, ASKED) of elements whose expressions decide
+    what becomes of others: of the items of a sequence, or of a private creator. `answers` holds what has been found
+    out of these, (row, cell) in ascending order.
 
     Returns:
-        (PLANNED, TOO_MANY or FALL_BACK, calls, late, misses, flags), `late` being how many stand at the other end.
+        (PLANNED or TOO_MANY, calls, late, misses, flags), `late` being how many stand at the other end.
     """
     f_next = np.zeros(FRAMES, np.int64)
     f_context = np.zeros(FRAMES, np.int64)
@@ -216,9 +245,7 @@ def make_plan(
                 if top == 0 or op == _OP_CALL:
                     if called + late > last:
                         return TOO_MANY, called, late, missed, flags
-                    calls[last - late, 0], calls[last - late, 1] = r, cell
-                    calls[last - late, 2], calls[last - late, 3] = rows[r, VALUE], rows[r, VALUE] + rows[r, LENGTH]
-                    calls[last - late, 4] = rows[r, PARENT]
+                    _list(calls, last - late, rows, r, cell)
                     late += 1
                     continue
                 flags |= cells[cell, _C_FLAGS]
@@ -273,7 +300,7 @@ def make_plan(
                 if number < 0:
                     if missed >= misses.shape[0]:
                         return TOO_MANY, called, late, missed, flags
-                    misses[missed, 0], misses[missed, 1], misses[missed, 2] = i, 0, -1
+                    misses[missed, 0], misses[missed, 1], misses[missed, 2] = i, 0, UNNUMBERED
                     missed += 1
                 i = rows[i, NEXT]
                 continue
@@ -290,8 +317,8 @@ def make_plan(
         elif vr == _UN and not private:
             vr = look_up_vr(tag, tags, vrs, patterns)
             if vr == _SQ:
-                # A sequence that was sent as an unknown value without items: no table speaks of it.
-                return FALL_BACK, called, late, missed, flags
+                # A sequence that was sent as an unknown value without items has a cell of its own.
+                vr = _UN
         cell = -1
         if creator >= 0:
             key = f_context[top] << 50 | creator << 38 | np.int64(vr_numbers[vr]) << 32 | tag
@@ -305,9 +332,22 @@ def make_plan(
             i = rows[i, NEXT]
             continue
         op = cells[cell, _C_OP]
+        if op == _OP_ASK:
+            if called + late > last:
+                return TOO_MANY, called, late, missed, flags
+            _list(calls, called, rows, i, cell)
+            called += 1
+            asked = cell
+            cell = _answer(answers, i)
+            if cell < 0:
+                if missed >= misses.shape[0]:
+                    return TOO_MANY, called, late, missed, flags
+                misses[missed, 0], misses[missed, 1], misses[missed, 2] = i, asked, ASKED
+                missed += 1
+                i = rows[i, NEXT]
+                continue
+            op = cells[cell, _C_OP]
         flags |= cells[cell, _C_FLAGS]
-        if op == _OP_FALL_BACK:
-            return FALL_BACK, called, late, missed, flags
         if cells[cell, _C_FLAGS] & _SPOKEN:
             restore(rows, i)
         if tag == _SPECIFIC_CHARACTER_SET:
@@ -315,8 +355,6 @@ def make_plan(
                 flags |= NESTED_CHARSET
             if op != 0:
                 flags |= CHARSET_EDITED
-            if op == _OP_CALL:
-                return FALL_BACK, called, late, missed, flags
         if op == _OP_REMOVE:
             rows[i, EDIT] = REMOVED
         else:
@@ -326,15 +364,15 @@ def make_plan(
                 rows[i, EDIT] = REPLACED
                 # A sequence that was found in an unknown value stays one when it is emptied.
                 rows[i, NEW_VR] = rows[i, VR] if is_sequence and op == _OP_EMPTY else cells[cell, _C_VR]
-                if is_sequence and op == _OP_CONSTANT and _is_implicit(rows, i, implicit) != implicit:
-                    return FALL_BACK, called, late, missed, flags
                 rows[i, POOL], rows[i, OFFSET], rows[i, SIZE] = CONSTANTS, cells[cell, _C_OFFSET], cells[cell, _C_SIZE]
+                if is_sequence and op == _OP_CONSTANT and _is_implicit(rows, i, implicit) != implicit:
+                    # The same in Implicit VR comes next.
+                    rows[i, OFFSET] += rows[i, SIZE]
+                    rows[i, SIZE] = cells[cell, _C_OTHER_SIZE]
             elif op == _OP_CALL:
                 if called + late > last:
                     return TOO_MANY, called, late, missed, flags
-                calls[called, 0], calls[called, 1] = i, cell
-                calls[called, 2], calls[called, 3] = rows[i, VALUE], rows[i, VALUE] + rows[i, LENGTH]
-                calls[called, 4] = rows[i, PARENT]
+                _list(calls, called, rows, i, cell)
                 called += 1
         if is_sequence and (op == 0 or op == _OP_CONSTANT):
             # Its items are walked, also those that a constant replaces: a rule may exclude the instance.

@@ -4,8 +4,10 @@ It looks at headers, copies what is kept as it lies, and makes only what changes
 says, it hands to the interpreter by raising FallBack; it never guesses. Its meaning is the interpreter's.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,9 +34,9 @@ from karnak.runtime.making import Maker
 from karnak.runtime.memory import memory_of
 from karnak.runtime.part10 import OUTPUT_UIDS, PATIENT_ID, SOP_CLASS_UID, SOP_INSTANCE_UID
 from karnak.runtime.plan import (
+    ASKED,
     CHARSET_EDITED,
     EDIT,
-    FALL_BACK,
     KEPT,
     MADE,
     NESTED_CHARSET,
@@ -76,6 +78,9 @@ _PRIVATE_KEPT, _PRIVATE_UNSAFE = int(Flag.PRIVATE_KEPT), int(Flag.PRIVATE_UNSAFE
 _NOTED = _DATES_MOVED | _DATES_LOST | _PRIVATE_KEPT | _PRIVATE_UNSAFE
 _MAX_STAMPS = 1 << 12
 _NO_BYTES = np.zeros(1, np.uint8)
+_NO_ANSWERS = np.zeros((0, 2), np.int64)
+_NO_ROWS: frozenset[int] = frozenset()
+_NOTHING_ADDED: Mapping[int, RawDataElement] = MappingProxyType({})
 # Only the interpreter knows whether such a value is written at all, and which one comes first.
 _TOO_LONG = "a new value is too long for its length field"
 
@@ -147,9 +152,11 @@ class _Rewrite:
         self.table = program.table(self.sop_class_uid, self.bits, self.encoding)
         self.maker = Maker(scanned, self.table, self.memory, around, self.sop_class_uid)
         self.space = scanned.space
+        # The cells that expressions have led to, by row in ascending order.
+        self.answers = _NO_ANSWERS
         # What is added at the root, and the rows of private creators that stay for it.
-        self.added: dict[int, RawDataElement] = {}
-        self.staying: frozenset[int] = frozenset()
+        self.added = _NOTHING_ADDED
+        self.staying = _NO_ROWS
 
     def run(self, pseudonym: str | None, sets_attributes: bool, now: datetime) -> Rewritten:
         calls, late, flags = self.plan()
@@ -201,36 +208,44 @@ class _Rewrite:
                 space.creators,
                 space.calls,
                 space.misses,
+                self.answers,
             )
             if outcome == PLANNED and not misses:
                 return calls, late, flags
-            if outcome == FALL_BACK:
-                raise FallBack("an expression decides what only the interpreter can follow")
             if misses:
-                with FILLING:
-                    self.fill(misses, creators)
+                self.find_out(space.misses[:misses].tolist(), creators)
             if outcome != PLANNED:
                 space.calls = np.empty((2 * len(space.calls), 5), np.int64)
                 space.misses = np.empty((2 * len(space.misses), 3), np.int64)
 
-    def fill(self, misses: int, creators: Creators) -> None:
-        """Fill in the cells that the plan has missed."""
-        filled: set[tuple[int, int, int, str]] = set()
-        for row, context, creator in self.space.misses[:misses].tolist():
-            try:
-                if creator < 0:
-                    creators.add(self.root.value(row))
-                    continue
-                tag = int(self.rows[row, TAG])
-                is_sequence = bool(self.rows[row, KIND] & SEQUENCE)
-                vr = "SQ" if is_sequence else effective_vr(tag, vr_name(int(self.rows[row, VR])))
-                wanted = (context, creator, tag, vr)
-                if wanted not in filled:
-                    filled.add(wanted)
-                    key = ElementKey(tag, creators.text(creator))
-                    self.table.fill(context, key, creator, vr, _role(tag, is_sequence))
-            except (TableFull, TooManyCreators):
-                raise FallBack("a table has grown to its bound") from None
+    def find_out(self, misses: list[list[int]], creators: Creators) -> None:
+        """Find out what the plan has missed: cells, numbers of creators, answers of expressions."""
+        asked = [(row, cell) for row, cell, creator in misses if creator == ASKED]
+        answers = [(row, cell, self.maker.ask(self.table.cells.verdicts[cell], row)) for row, cell in asked]
+        try:
+            with FILLING:
+                self.fill([miss for miss in misses if miss[2] != ASKED], creators)
+                found = [(row, self.table.answered(cell, answer.step, answer.verb)) for row, cell, answer in answers]
+        except (TableFull, TooManyCreators):
+            raise FallBack("a table has grown to its bound") from None
+        if found:
+            self.answers = np.array(sorted([*self.answers.tolist(), *map(list, found)]), np.int64)
+
+    def fill(self, misses: list[list[int]], creators: Creators) -> None:
+        """Fill in cells, and number private creators."""
+        filled: set[tuple[int, int, int, str, bool]] = set()
+        for row, context, creator in misses:
+            if creator < 0:
+                creators.add(self.root.value(row))
+                continue
+            tag = int(self.rows[row, TAG])
+            is_sequence = bool(self.rows[row, KIND] & SEQUENCE)
+            vr = "SQ" if is_sequence else effective_vr(tag, vr_name(int(self.rows[row, VR])))
+            wanted = (context, creator, tag, vr, is_sequence)
+            if wanted not in filled:
+                filled.add(wanted)
+                key = ElementKey(tag, creators.text(creator))
+                self.table.fill(context, key, creator, vr, _role(tag, vr, is_sequence))
 
     # --- the root -----------------------------------------------------------------------
 
@@ -344,19 +359,25 @@ class _Rewrite:
         edits_of(self.rows, self.space.places, edits)
         found: dict[int, str | None] = {}
         for tag, (edit, vr, pool, start, size) in zip(OUTPUT_UIDS, edits.tolist(), strict=True):
-            if tag in self.added:
-                element = self.added[tag]
-                found[tag] = self.output_text(element.value or b"", effective_vr(tag, element.VR or "UN"))
-            elif edit == REMOVED or vr == _VR_SQ:
+            if edit == REMOVED or vr == _VR_SQ:
                 found[tag] = None
-            elif edit == KEPT and vr_name(vr) in REPERTOIRE_VRS:
-                found[tag] = self.output_text(self.root.value(self.root.row(tag)), vr_name(vr))
+            elif vr_name(vr) in REPERTOIRE_VRS:
+                value = self.root.value(self.root.row(tag)) if edit == KEPT else self.new_value(made, pool, start, size)
+                found[tag] = self.output_text(value, vr_name(vr))
             elif edit == KEPT:
                 found[tag] = self.root.text(tag)
             else:
-                value = (made if pool == MADE else self.table.cells.pool)[start : start + size].tobytes()
-                found[tag] = self.output_text(value, vr_name(vr))
+                value = self.new_value(made, pool, start, size)
+                found[tag] = text_in(value, vr_name(vr), self.encoding, DEFAULT_REPERTOIRE)
+        if self.added:
+            for tag in self.added.keys() & found.keys():
+                element = self.added[tag]
+                found[tag] = self.output_text(element.value or b"", effective_vr(tag, element.VR or "UN"))
         return found
+
+    def new_value(self, made: NDArray[np.uint8], pool: int, start: int, size: int) -> bytes:
+        """A new value, of a pool of values that were made or are constants."""
+        return (made if pool == MADE else self.table.cells.pool)[start : start + size].tobytes()
 
     def output_text(self, value: bytes, vr: str) -> str | None:
         """The text of a value in the character set of the output.
@@ -364,8 +385,6 @@ class _Rewrite:
         Raises:
             FallBack: its bytes are no characters of that.
         """
-        if vr not in REPERTOIRE_VRS:
-            return text_in(value, vr, self.encoding, DEFAULT_REPERTOIRE)
         added = self.added.get(SPECIFIC_CHARACTER_SET)
         if added is not None:
             repertoire = repertoire_of_value(added.value or b"")
@@ -377,7 +396,7 @@ class _Rewrite:
             raise FallBack("a UID that the outcome names cannot be read") from None
 
 
-def _role(tag: int, is_sequence: bool) -> Role:
-    if is_sequence:
-        return Role.SEQUENCE
+def _role(tag: int, vr: str, is_sequence: bool) -> Role:
+    if vr == "SQ":
+        return Role.SEQUENCE if is_sequence else Role.UNREAD
     return Role.CREATOR if is_private_creator(tag) else Role.LEAF

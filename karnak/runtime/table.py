@@ -52,7 +52,8 @@ class Op(IntEnum):
     EMPTY = 2
     CONSTANT = 3
     CALL = 4
-    FALL_BACK = 5
+    # Its expressions are asked before the plan is final: what becomes of other elements follows from their answer.
+    ASK = 5
 
 
 class Way(IntEnum):
@@ -86,6 +87,8 @@ class Role(StrEnum):
     SEQUENCE = "sequence"
     # A private creator that reserves nothing: it stays or goes, but is never changed.
     CREATOR = "creator"
+    # A sequence that was sent as an unknown value without items (PS3.5 6.2.2): emptied, it becomes one.
+    UNREAD = "unread"
 
 
 class Flag(IntEnum):
@@ -202,7 +205,7 @@ class Arrays(NamedTuple):
         keys: cells as `cell_key` writes them, 0 for an empty slot.
         values: their numbers.
         columns: by number: op, VR code of the new value, offset and length of a constant, child context, flags; way,
-            argument and flags of what is made.
+            argument and flags of what is made; length of the same constant in Implicit VR, which comes after it.
     """
 
     keys: "NDArray[np.int64]"
@@ -212,7 +215,7 @@ class Arrays(NamedTuple):
     @classmethod
     def empty(cls, cells: int) -> Self:
         """Arrays with room for so many cells, a power of two."""
-        return cls(np.zeros(2 * cells, np.int64), np.zeros(2 * cells, np.int32), np.zeros((cells, 9), np.int64))
+        return cls(np.zeros(2 * cells, np.int64), np.zeros(2 * cells, np.int32), np.zeros((cells, 10), np.int64))
 
 
 class Cells:
@@ -237,7 +240,7 @@ class Cells:
 
     def add(
         self,
-        key: int,
+        key: int | None,
         verdict: Verdict,
         op: Op,
         vr: str,
@@ -245,20 +248,43 @@ class Cells:
         child: int,
         flags: int,
         making: Making = Making(),  # noqa: B008 - it cannot change
+        implicit: bytes = b"",
     ) -> int:
-        """Add a cell that is not there yet; give its number."""
+        """Add a cell that is not there yet; give its number.
+
+        Args:
+            key: what it is found by; None for one that only answers lead to.
+            verdict: what the rules say of it.
+            op: what the executor does.
+            vr: VR of the new value.
+            constant: the new value, or b"".
+            child: context of its items, or 0.
+            flags: what it notes.
+            making: how its values are made.
+            implicit: the new value in Implicit VR, where that is not the encoding of the dataset.
+        """
         number = self.count
         if number >= len(self.arrays.columns):
             self._grow()
         offset = len(self.constants) if constant else 0
         if constant:
-            self.constants += constant
+            self.constants += constant + implicit
             self.pool = np.frombuffer(bytes(self.constants), np.uint8)
-        self.arrays.columns[number] = (op, vr_code(vr), offset, len(constant), child, flags, *making)
+        self.arrays.columns[number] = (
+            op,
+            vr_code(vr),
+            offset,
+            len(constant),
+            child,
+            flags,
+            *making,
+            len(implicit),
+        )
         self.verdicts.append(verdict)
         self.count += 1
         # Last, so that who finds the cell finds all of it.
-        insert(self.arrays.keys, self.arrays.values, key, number)
+        if key is not None:
+            insert(self.arrays.keys, self.arrays.values, key, number)
         return number
 
     def _grow(self) -> None:

@@ -140,9 +140,33 @@ MUTATIONS = (
     ),
     Mutation(
         "runtime/lower.py",
-        "unsure = vr == \"SQ\" or (is_private(tag) and removes)",
-        "unsure = vr == \"SQ\"",
+        "before = verdict.role is Role.SEQUENCE or (is_private(tag) and _may_remove(verdict))",
+        "before = verdict.role is Role.SEQUENCE",
         "creators stay though expressions empty their blocks",
+    ),
+    Mutation(
+        "runtime/lower.py",
+        "verdict = replace(verdict, index=step.index, decision=Decision(verb or Verb.EXCLUDE, step.rule))",
+        "verdict = replace(verdict, index=len(self.rules) - 1, decision=Decision(verb or Verb.EXCLUDE, step.rule))",
+        "items have rules behind the one whose expression decided their sequence",
+    ),
+    Mutation(
+        "runtime/plan.py",
+        "if top == 0 or op == _OP_CALL:",
+        "if top == 0:",
+        "creators in items are decided before what comes after them",
+    ),
+    Mutation(
+        "runtime/rewrite.py",
+        "self.rows[row, EDIT] = KEPT",
+        "...",
+        "creators go though something is added to their blocks",
+    ),
+    Mutation(
+        "runtime/making.py",
+        "return self.inherited_by(row)",
+        "return decision",
+        "items inherit no text that an expression gave their sequence",
     ),
     Mutation(
         "runtime/candidates.py",

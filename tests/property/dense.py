@@ -615,6 +615,38 @@ def private_rule(random: Random, line: int) -> Rule:
     return replace(made, selector=replace(made.selector, include=include))
 
 
+def asking_rule(random: Random, line: int) -> Rule:
+    """A rule whose answer depends on values, about elements from whose fate that of others follows."""
+    draw = Expressions(random, in_element=True)
+    known = ("PatientID", "StudyInstanceUID", "SOPClassUID")
+    source = tag(tag_of(random.choice(known)) if seldom(random, 2) else random.choice(LEAVES))
+    compared = Binary(random.choice(EQUALITY), THIS, draw.word(), BOOL)
+    match random.randrange(6):
+        case 0:
+            made: Expression = call("Replace", call("getString", source))
+        case 1:
+            days = Elvis(call("getInt", tag(random.choice((0x00200011, 0x00200013)))), number(400), INT)
+            made = call("ShiftDate", days, call("count", source))
+        case 2:
+            made = call("ComputePatientAge")
+        case 3 | 4:
+            made = draw.choice(compared, call(random.choice(("Remove", "Keep"))), draw.decision(0))
+        case _:
+            made = draw.decision(2)
+    if seldom(random, 3):
+        made = draw.choice(compared, made, Literal(None, NULL))
+    terms: tuple[Term, ...] = (
+        TagPattern(random.choice(SEQUENCES), FULL_MASK),
+        TagPattern(random.choice(SEQUENCES), FULL_MASK),
+        private_term(random),
+        TagPattern(0x00010000, 0x00010000),
+        TagPattern(CHARACTER_SET, FULL_MASK),
+        EVERY_TAG,
+    )
+    chosen = Selector(tuple(random.sample(terms, random.randint(1, 2))))
+    return Rule("asking", "generated", chosen, Evaluate(made), None, Span("", line, 1, line, 2))
+
+
 def private_term(random: Random) -> Term:
     group = random.choice(GROUPS)
     match random.randrange(4):

@@ -14,6 +14,10 @@ from tests.property import dense
 from tests.property.reducing import reduced
 from tests.runtime.making import NOW
 
+# What the tables leave to the interpreter.
+TOO_LONG, UNREADABLE = "a new value is too long for its length field", "a UID that the outcome names cannot be read"
+HELP = (None, "big endian", TOO_LONG, UNREADABLE)
+
 # Few, so that what is remembered for one instance meets the next one.
 PROJECTS = (Project("TRIAL-1", bytes(16)), Project("TRIAL-2", bytes(15) + b"\1"))
 MODES: tuple[Mode, Mode] = ("morph", "deid")
@@ -101,6 +105,8 @@ def difference(case: Case, program: Program | None = None) -> str:
             pairs = zip(answers(rewritten), answers(judged), strict=True)
             found = [_apart(mine, theirs) for mine, theirs in pairs if mine != theirs]
             return "\n".join([f"{now} {case.mode} {case.edition}, tables, then reference:", *found])
+        if rewritten.fallback not in HELP:
+            return f"the tables ask for help: {rewritten.fallback}"
         if judged.data is None:
             break
     return ""

@@ -116,6 +116,19 @@ def test_expressions(random: Random) -> None:
 
 
 @given(randoms())
+@examples(500, shrinks=False)
+def test_answers_that_the_fate_of_other_elements_follows_from(random: Random) -> None:
+    inside = dense.Inside(2, DEFAULT, implicit=False)
+    made = dense.specimen(random, random.choice(("", EXPLICIT_SYNTAX)))
+    blocks = dense.block(random, inside) if made.transfer_syntax_uid == EXPLICIT_SYNTAX else ()
+    asking = [dense.asking_rule(random, line) for line in range(1, 1 + random.randint(1, 3))]
+    other = dense.profile(random, random.choice((dense.rule, dense.private_rule)))
+    rules = (*asking, *other.rules) if random.choice((True, False)) else (*other.rules, *asking)
+    specimen = replace(made, elements=dense.in_order([*blocks, *made.elements]))
+    agree(around(random, specimen, replace(other, rules=rules)))
+
+
+@given(randoms())
 @examples(400, shrinks=False)
 def test_damaged_files_are_refused_alike(random: Random) -> None:
     case = drawn(random)

@@ -19,9 +19,10 @@ from karnak.ir.expression import (
 )
 from karnak.ir.profile import DatePart, Evaluate, Rule, Shift, TruncateDate
 from karnak.ir.selector import ElementKey
-from karnak.runtime.decision import Verb
+from karnak.runtime import lower
+from karnak.runtime.decision import Decision, Verb
 from karnak.runtime.encoding import EXPLICIT, IMPLICIT
-from karnak.runtime.lower import ROOT_CONTEXT, Table
+from karnak.runtime.lower import ROOT_CONTEXT, Table, TableFull
 from karnak.runtime.table import Flag, Op, Role, Verdict, Way
 from karnak.standard.confidentiality import Option
 from karnak.testing.expressions import call, tag, text
@@ -204,11 +205,11 @@ def test_an_expression_that_reads_the_value_is_asked_per_element() -> None:
     ("name", "vr", "wanted"),
     [
         ("PatientName", "PN", Op.CALL),
-        ("ReferencedStudySequence", "SQ", Op.FALL_BACK),
-        (0x00091001, "LO", Op.FALL_BACK),
+        ("ReferencedStudySequence", "SQ", Op.ASK),
+        (0x00091001, "LO", Op.ASK),
     ],
 )
-def test_what_must_be_known_before_is_left_to_the_interpreter(name: int | str, vr: str, wanted: Op) -> None:
+def test_what_must_be_known_before_is_asked_before(name: int | str, vr: str, wanted: Op) -> None:
     present = call("tagIsPresent", tag("Modality"))
     asked = Conditional(
         Binary(BinaryOperator.EQUAL, call("count", Current(CurrentName.TAG, VR)), call("count", tag("Rows")), BOOL),
@@ -218,6 +219,34 @@ def test_what_must_be_known_before_is_left_to_the_interpreter(name: int | str, v
     )
     made = table(rule(Evaluate(asked)), rule(X, "Modality", when=present), bits=(True,))
     assert op(made, name, vr) is wanted
+
+
+AS_PATIENT_ID = Evaluate(call("Replace", call("getString", tag("PatientID"))))
+
+
+def test_the_items_of_a_sequence_whose_expression_has_answered_inherit_the_kind_of_answer() -> None:
+    made = table(rule(AS_PATIENT_ID, "ReferencedStudySequence"), rule(X, "PatientName"))
+    cell = filled(made, "ReferencedStudySequence", "SQ")
+    step = made.cells.verdicts[cell].steps[0]
+    replaced, alone = made.answered(cell, step, Verb.REPLACE), made.answered(cell, None, None)
+    columns = made.cells.arrays.columns
+    assert columns[[replaced, alone], 0].tolist() == [Op.KEEP, Op.KEEP]
+    inside, undecided = (made.contexts[int(columns[number, 4]) - 1] for number in (replaced, alone))
+    assert (inside.limit, inside.inherited) == (0, Decision(Verb.REPLACE, step.rule))
+    assert (undecided.limit, undecided.inherited) == (1, None)
+    # The value is the instance's: whatever it is, it is the same cell.
+    assert made.answered(cell, step, Verb.REPLACE) == replaced
+    assert op(made, "PatientName", "PN", int(columns[replaced, 4])) is Op.CALL
+    # What fails goes no further.
+    assert columns[made.answered(cell, step, None), 0] == Op.REMOVE
+
+
+def test_a_table_has_no_room_for_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = table(rule(AS_PATIENT_ID, "ReferencedStudySequence"))
+    cell = filled(made, "ReferencedStudySequence", "SQ")
+    monkeypatch.setattr(lower, "MAX_CELLS", 1)
+    with pytest.raises(TableFull):
+        made.answered(cell, made.cells.verdicts[cell].steps[0], Verb.REPLACE)
 
 
 # --- creators and flags -----------------------------------------------------------------------
@@ -262,8 +291,10 @@ def test_the_content_of_a_document_is_a_constant_of_the_encoding() -> None:
     for implicit in (False, True):
         made = table(basic(), sop_class=SR, implicit=implicit)
         assert op(made, "ContentSequence", "SQ") is Op.CONSTANT
-        sizes.append(int(made.cells.arrays.columns[filled(made, "ContentSequence", "SQ"), 3]))
-    assert sizes[0] > sizes[1]
+        sizes.append(made.cells.arrays.columns[filled(made, "ContentSequence", "SQ"), [3, 9]].tolist())
+    # What lies within Implicit VR in an Explicit VR dataset has a constant of its own.
+    assert sizes[0][0] > sizes[0][1] == sizes[1][0]
+    assert sizes[1][1] == 0
 
 
 @pytest.mark.parametrize(
@@ -287,7 +318,7 @@ def test_compiled_code_makes_what_has_a_common_form(
     effect: object, name: int | str, vr: str, wanted: tuple[int, ...]
 ) -> None:
     made = table(Rule("r", "test", rule(K).selector, effect))  # type: ignore[arg-type]
-    assert tuple(made.cells.arrays.columns[filled(made, name, vr), 6:].tolist()) == wanted
+    assert tuple(made.cells.arrays.columns[filled(made, name, vr), 6:9].tolist()) == wanted
 
 
 def test_equal_amounts_are_one() -> None:

@@ -5,10 +5,23 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from karnak.ir.expression import ACTION, Conditional, Current, CurrentName
+from karnak.ir.expression import (
+    ACTION,
+    BOOL,
+    NULL,
+    Conditional,
+    Current,
+    CurrentName,
+    Kind,
+    Literal,
+    Type,
+    Unary,
+    UnaryOperator,
+)
 from karnak.ir.expression import TAG as TAG_TYPE
 from karnak.ir.profile import Apply, Evaluate, Rule, Shift
 from karnak.ir.selector import format_tag
+from karnak.runtime import scanned
 from karnak.runtime.creators import Creators
 from karnak.runtime.encoding import encoding_of
 from karnak.runtime.plan import (
@@ -26,12 +39,11 @@ from karnak.runtime.plan import (
     creator_number,
     put_made,
 )
-from karnak.runtime.rejection import FallBack
 from karnak.runtime.rewrite import _Rewrite
 from karnak.runtime.scan import ITEM_ROW, KIND, TAG, vr_code, vr_name
 from karnak.runtime.scanned import ScannedInstance
 from karnak.runtime.table import Flag
-from karnak.testing.expressions import call
+from karnak.testing.expressions import call, tag
 from karnak.testing.specimen import Leaf, Specimen, encoded, leaf, sequence, tag_of
 from tests.runtime.making import PROJECT, SR, D, K, U, X, Z, basic, program, rule, specimen
 
@@ -186,28 +198,75 @@ def test_a_documents_content_is_one_dummy_unless_a_rule_has_spoken_in_it() -> No
     assert planned(made, rule(K, "TextValue"), basic()).of("ContentSequence") == "kept"
 
 
-# --- what the plan leaves to the interpreter ------------------------------------------------
+# --- what is asked before the plan is final ---------------------------------------------------
 
 PRESENT = call("tagIsPresent", Current(CurrentName.TAG, TAG_TYPE))
-ASKED = Evaluate(Conditional(PRESENT, call("Keep"), call("Remove"), ACTION))
+STAYS = Evaluate(Conditional(PRESENT, call("Keep"), call("Remove"), ACTION))
+ABSENT = Unary(UnaryOperator.NOT, PRESENT, BOOL)
+GOES = Evaluate(Conditional(ABSENT, call("Keep"), call("Remove"), ACTION))
+AS_PATIENT_ID = Evaluate(call("Replace", call("getString", tag("PatientID"))))
+REFERENCED = sequence("ReferencedStudySequence", [NAME, sequence("ReferencedStudySequence", [BIRTH])])
 
 
-@pytest.mark.parametrize(
-    ("made", "asked"),
-    [
-        # What the items of a sequence inherit depends on the instance.
-        (specimen(sequence("ReferencedStudySequence", [NAME])), rule(ASKED, "ReferencedStudySequence")),
-        # Whether a private creator stays does.
-        (specimen(leaf(0x00090010, "ACME", "LO"), leaf(0x00091001, "x", "LO")), rule(ASKED, "0009,1001")),
-        # A sequence that was sent as an unknown value without items.
-        (specimen(Leaf(tag_of("ReferencedStudySequence"), "UN", b"no items")), rule(D, "ReferencedStudySequence")),
-        # New values depend on it.
-        (specimen(leaf("SpecificCharacterSet", "ISO_IR 100")), rule(ASKED, "SpecificCharacterSet")),
-    ],
-)
-def test_what_no_table_can_say(made: Specimen, asked: Rule) -> None:
-    with pytest.raises(FallBack):
-        planned(made, asked)
+def test_what_becomes_of_items_follows_from_the_answer_for_their_sequence() -> None:
+    after = rule(X, "PatientName", "PatientBirthDate")
+    kept = planned(specimen(REFERENCED), rule(STAYS, "ReferencedStudySequence"), after)
+    # Rules behind the one that has decided the sequence have no say in its items.
+    assert {kept.of(tag) for tag in ("ReferencedStudySequence", "PatientName", "PatientBirthDate")} == {"kept"}
+    gone = planned(specimen(REFERENCED), rule(GOES, "ReferencedStudySequence"), after)
+    assert gone.of("ReferencedStudySequence") == "removed"
+    assert gone.calls == ["(0008,1110)"]
+
+
+def test_items_inherit_what_an_instance_has_of_its_own() -> None:
+    found = planned(specimen(REFERENCED), rule(AS_PATIENT_ID, "ReferencedStudySequence"))
+    assert found.calls == ["(0008,1110)", "(0008,1110)", "(0010,0030)", "(0010,0010)"]
+
+
+def test_a_sequence_that_expressions_leave_alone_is_decided_by_the_next_rule() -> None:
+    undecided = Conditional(ABSENT, call("Remove"), Literal(None, NULL), Type(Kind.ACTION, nullable=True))
+    asked = rule(Evaluate(undecided), "ReferencedStudySequence")
+    found = planned(specimen(REFERENCED), asked, rule(Z, "ReferencedStudySequence"))
+    assert (found.of("ReferencedStudySequence"), found.calls) == ("replaced", ["(0008,1110)"])
+    found = planned(specimen(REFERENCED), asked, rule(X, "PatientName"))
+    assert (found.of("ReferencedStudySequence"), found.of("PatientName")) == ("kept", "removed")
+
+
+@pytest.mark.parametrize(("asked", "creator"), [(STAYS, "kept"), (GOES, "removed")])
+def test_a_private_creator_stays_or_goes_by_what_expressions_say_of_its_block(asked: Evaluate, creator: str) -> None:
+    made = specimen(leaf(0x00090010, "ACME", "LO"), leaf(0x00091001, "x", "LO"))
+    assert planned(made, rule(asked, "0009,1001")).of(0x00090010) == creator
+
+
+@pytest.mark.parametrize(("asked", "edit"), [(STAYS, "kept"), (GOES, "removed")])
+def test_a_creator_that_reserves_nothing_is_asked_about_in_the_end(asked: Evaluate, edit: str) -> None:
+    found = planned(specimen(leaf(0x00090010, "ACME", "LO")), rule(asked, "0009,0010"))
+    assert (found.of(0x00090010), found.calls) == (edit, [])
+
+
+def test_creators_in_an_item_come_after_what_is_in_it() -> None:
+    item = [leaf(0x00090010, "ACME", "LO"), NAME]
+    made = specimen(sequence("ReferencedStudySequence", item, item), BIRTH)
+    found = planned(made, rule(STAYS, "0009,0010", "PatientName", "PatientBirthDate"))
+    assert found.calls == ["(0010,0010)", "(0009,0010)", "(0010,0010)", "(0009,0010)", "(0010,0030)"]
+
+
+@pytest.mark.parametrize(("action", "edit"), [(K, "kept"), (X, "removed"), (D, "replaced"), (U, "replaced")])
+def test_a_sequence_that_was_sent_as_an_unknown_value_without_items(action: Apply, edit: str) -> None:
+    made = specimen(Leaf(tag_of("ReferencedStudySequence"), "UN", b"no items"))
+    found = planned(made, rule(action, "ReferencedStudySequence"))
+    assert found.of("ReferencedStudySequence") == edit
+
+
+def test_the_room_for_calls_grows_from_both_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scanned, "_SPARE", [])
+    monkeypatch.setattr(scanned, "_ROWS", 4)
+    creators = [leaf(0x00090010 + i, f"ACME {i}", "LO") for i in range(7)]
+    made = specimen(*creators, sequence("ReferencedStudySequence", [*creators, NAME], [NAME]), BIRTH)
+    found = planned(made, rule(GOES, private=True), rule(STAYS, "PatientName", "PatientBirthDate"))
+    inside = [format_tag(one.tag) for one in creators]
+    assert found.calls == ["(0010,0010)", *inside, "(0010,0010)", "(0010,0030)"]
+    assert [edit for shown, edit in found.edits if shown in inside[:1]] == ["kept", "removed"]
 
 
 # --- creators by number -----------------------------------------------------------------------

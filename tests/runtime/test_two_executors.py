@@ -8,6 +8,7 @@ import pytest
 from karnak.ir.expression import (
     ACTION,
     BOOL,
+    INT,
     NULL,
     VR,
     Binary,
@@ -26,12 +27,14 @@ from karnak.runtime import creators, lower, rewrite, scanned
 from karnak.runtime.assemble import LONG_RUN
 from karnak.runtime.creators import Creators
 from karnak.runtime.deidentify import Mode, deidentify
+from karnak.runtime.encoding import EXPLICIT as EXPLICIT_ENCODING
 from karnak.runtime.outcome import Outcome, Status
 from karnak.runtime.part10 import read_instance
 from karnak.runtime.table import MAX_CONTEXTS
 from karnak.testing.expressions import call, method, number, tag, text
-from karnak.testing.specimen import EXPLICIT, Fragments, Leaf, Specimen, leaf, part10, sequence, tag_of
+from karnak.testing.specimen import EXPLICIT, Fragments, Items, Leaf, Specimen, leaf, padded, part10, sequence, tag_of
 from tests.runtime.making import (
+    CT,
     NOW,
     PROJECT,
     SR,
@@ -54,6 +57,7 @@ from tests.runtime.making import (
 )
 
 NAME = leaf("PatientName", "DOE^JANE")
+BIRTH = leaf("PatientBirthDate", "19700101")
 CHARACTER_SET = tag_of("SpecificCharacterSet")
 MODES: tuple[Mode, Mode] = ("deid", "morph")
 MAYBE_TEXT = Type(Kind.STR, nullable=True)
@@ -203,6 +207,93 @@ def test_a_condition_that_cannot_be_evaluated_fails_where_it_is_asked(inside: bo
     assert raw(found, "StudyID") == b"no number "
 
 
+AS_NUMBER = replaced_by(call("getString", tag("AccessionNumber")))
+INSIDE = sequence("ReferencedStudySequence", [sequence("ReferencedSeriesSequence", [BIRTH]), NAME])
+
+
+def inside_of(outcome: Outcome) -> tuple[str, str]:
+    item = output(outcome).ReferencedStudySequence[0]
+    return str(item.PatientName), str(item.ReferencedSeriesSequence[0].PatientBirthDate)
+
+
+def test_items_inherit_the_text_that_their_instance_has() -> None:
+    chosen = program(rule(AS_NUMBER, "ReferencedStudySequence"))
+    cells = []
+    for number_of in ("1999", "2001", "2003"):
+        data = part10(specimen(leaf("AccessionNumber", number_of), INSIDE))
+        outcome = both_engines(data, chosen)
+        assert inside_of(outcome) == (number_of, number_of)
+        assert deidentify(data, chosen, PROJECT, mode="morph", now=NOW).fallback is None
+        cells.append(chosen.table(CT, (), EXPLICIT_ENCODING).cells.count)
+    # A table holds nothing of an instance.
+    assert cells[0] == cells[1] == cells[2]
+
+
+def test_items_inherit_the_shift_that_their_instance_asks_for() -> None:
+    shift = Evaluate(call("ShiftDate", Elvis(call("getInt", tag("AccessionNumber")), number(0), INT), number(0)))
+    chosen = program(rule(shift, "ReferencedStudySequence"))
+    study = sequence("ReferencedStudySequence", [sequence("ReferencedSeriesSequence", [BIRTH])])
+    for _ in range(2):
+        for days, wanted in (("1", "19691231"), ("2", "19691230"), ("3", "19691229")):
+            data = part10(specimen(leaf("AccessionNumber", days), study))
+            found = output(both_engines(data, chosen)).ReferencedStudySequence[0].ReferencedSeriesSequence[0]
+            assert found.PatientBirthDate == wanted
+
+
+def test_the_inner_sequence_that_answers_is_the_one_that_is_inherited_from() -> None:
+    inner = rule(replaced_by(call("getString", tag("Modality"))), "ReferencedSeriesSequence")
+    made = specimen(leaf("AccessionNumber", "1999"), leaf("Modality", "2001"), INSIDE)
+    outer = rule(AS_NUMBER, "ReferencedStudySequence")
+    assert inside_of(stays_with_the_tables(made, inner, outer)) == ("1999", "2001")
+    # A rule behind the one that decided the outer sequence has no say in it.
+    assert inside_of(stays_with_the_tables(made, outer, inner)) == ("1999", "1999")
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_private_block_whose_elements_an_expression_removes_by_their_values(kept: bool) -> None:
+    values = ["secret", "public" if kept else "secret"]
+    made = specimen(
+        leaf(0x00090010, "ACME", "LO"), *(leaf(0x00091001 + i, value, "LO") for i, value in enumerate(values))
+    )
+    this = Current(CurrentName.STRING_VALUE, MAYBE_TEXT)
+    asked = rule(removed_if(Binary(BinaryOperator.EQUAL, this, text("secret"), BOOL)), "0009,10XX")
+    found = output(stays_with_the_tables(made, asked, mode="deid"))
+    assert (raw(found, 0x00090010), raw(found, 0x00091002)) == ((b"ACME", b"public") if kept else (None, None))
+
+
+def test_an_expression_about_a_sequence_fails_when_it_is_its_turn() -> None:
+    asked = rule(AS_NUMBER, "ReferencedStudySequence")
+    sends_away = rule(Evaluate(call("ExcludeInstance")), "PatientName")
+    broken = Leaf(tag_of("AccessionNumber"), "SH", b"\xff")
+    made = specimen(Leaf(CHARACTER_SET, "CS", b"ISO_IR 192"), broken, INSIDE)
+    assert rejection(stays_with_the_tables(made, asked, sends_away)).startswith("(0008,1110): ")
+    # The instance is excluded before.
+    before = specimen(*made.elements, leaf("StudyDate", "20200101"))
+    sends_away_before = rule(Evaluate(call("ExcludeInstance")), "StudyDate")
+    assert stays_with_the_tables(before, asked, sends_away_before).status is Status.EXCLUDED
+
+
+def test_what_is_added_on_the_way_to_an_answer_about_a_sequence_is_added() -> None:
+    added = rule(adds(tag_of("PatientComments")), "ReferencedStudySequence")
+    made = specimen(leaf("AccessionNumber", "1999"), INSIDE)
+    outcome = stays_with_the_tables(made, added, rule(AS_NUMBER, "ReferencedStudySequence"))
+    assert raw(output(outcome), "PatientComments") == b"new "
+    assert inside_of(outcome) == ("1999", "1999")
+
+
+@pytest.mark.parametrize("new", ["ISO_IR 192", "ISO_IR 100", ""])
+@pytest.mark.parametrize("mode", MODES)
+def test_values_are_written_in_the_character_set_that_an_expression_gives(new: str, mode: Mode) -> None:
+    made = specimen(Leaf(CHARACTER_SET, "CS", b"ISO_IR 144"), leaf("AccessionNumber", new), leaf("Manufacturer", "A"))
+    rules = rule(AS_NUMBER, "SpecificCharacterSet"), rule(replaced_by(text("B\u00e9")), "Manufacturer")
+    outcome = stays_with_the_tables(made, *rules, mode=mode)
+    if not new:
+        assert "character set" in rejection(outcome)
+    else:
+        encoded = "B\u00e9".encode("utf-8" if new == "ISO_IR 192" else "latin-1")
+        assert raw(output(outcome), "Manufacturer") == padded("LO", encoded)
+
+
 THIS_IS_PUBLIC = Binary(BinaryOperator.EQUAL, Current(CurrentName.STRING_VALUE, MAYBE_TEXT), text("public"), BOOL)
 KEPT_IF_PUBLIC = Evaluate(
     Conditional(THIS_IS_PUBLIC, call("Keep"), Literal(None, NULL), Type(Kind.ACTION, nullable=True))
@@ -321,7 +412,15 @@ def test_an_unknown_value_for_a_sequence(value: bytes, action: Action) -> None:
 
 
 def test_an_unknown_value_for_the_content_of_a_document() -> None:
-    run(specimen(Leaf(tag_of("ContentSequence"), "UN", b"secret"), sop_class=SR), basic())
+    stays_with_the_tables(specimen(Leaf(tag_of("ContentSequence"), "UN", b"secret"), sop_class=SR), basic())
+
+
+def test_the_content_of_a_document_within_an_unknown_value_is_replaced_in_implicit_vr() -> None:
+    content = sequence("ContentSequence", [leaf("TextValue", "secret")])
+    around = sequence("ReferencedStudySequence", [content])
+    hidden = Items(around.tag, around.items, around.undefined_length, unknown=True)
+    outcome = stays_with_the_tables(specimen(hidden, sop_class=SR), basic())
+    assert b"secret" not in (outcome.data or b"")
 
 
 # --- room for the output ----------------------------------------------------------------------
