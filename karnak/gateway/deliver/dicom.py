@@ -20,8 +20,9 @@ from karnak.gateway.deliver.line import AssociationLost
 from karnak.gateway.deliver.messages import is_uid
 from karnak.gateway.deliver.parcel import Answer, Delivered, DeliveryError, Parcel, Refused
 
-# Seconds that an association is kept without use; shorter than what peers usually bear.
-KEEP_IDLE = 15.0
+# Seconds that an association is kept without use: longer than a pause between instances of a study, and short, since
+# some peers take only one association and serve nobody else meanwhile.
+KEEP_IDLE = 5.0
 # Each parcel needs three contexts at most, so that those of one call always fit into one association.
 _AT_ONCE = 32
 # How often a parcel is sent, where associations break over it.
