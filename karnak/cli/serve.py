@@ -1,10 +1,11 @@
 """`karnak serve`: run the gateway until it is told to stop."""
 
 import os
+import queue
 import secrets
 import signal
 import sys
-import threading
+import time
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -18,14 +19,16 @@ from karnak.dsl.nodes import Source
 from karnak.dsl.render.text import render_text
 from karnak.dsl.source import open_source
 from karnak.gateway.defaults import default_source
-from karnak.gateway.gateway import Gateway
+from karnak.gateway.doors import open_doors
+from karnak.gateway.gateway import Gateway, Read
 from karnak.gateway.journal import Journal, quieten_libraries
 from karnak.gateway.plan import Plan, make_plan
+from karnak.gateway.programs import Programs
+from karnak.gateway.receipts import Receipts
 from karnak.runtime.deidentify import Engine
 
 EXIT_FINDINGS = 1
 EXIT_USAGE = 2
-_RECEIPT_BYTES = 8
 
 
 @click.command()
@@ -44,19 +47,28 @@ _RECEIPT_BYTES = 8
 def serve(config: Path | None, engine: Engine | None, check: bool) -> None:
     """Receive, de-identify and forward instances.
 
-    The journal goes to stderr, one line of JSON per event. SIGTERM and Ctrl-C let instances in work be answered first;
-    a second one doesn't.
+    The journal goes to stderr, one line of JSON per event. SIGTERM and Ctrl-C let what comes in be answered first; a
+    second one doesn't. SIGHUP reads the configuration again.
     """
-    source, base, found = _read(config)
-    plan: Plan | None = None
-    if not found:
-        plan, found = make_plan(source, base, os.environ)
-    _show(found, source)
+    programs = Programs()
+
+    def read() -> tuple[Plan | None, tuple[Diagnostic, ...]]:
+        source, base, found = _read(config)
+        if found:
+            return None, found
+        plan, found = make_plan(source, base, os.environ, programs)
+        if plan is None:
+            return None, found
+        files = plan.files if config is None else (config, *plan.files)
+        return replace(plan, files=files, engine=engine or plan.engine), found
+
+    plan, found = read()
+    _show(found)
     if check:
         sys.exit(EXIT_FINDINGS if found else 0)
     if plan is None:
         sys.exit(EXIT_USAGE)
-    _run(plan if engine is None else replace(plan, engine=engine))
+    _run(plan, read)
 
 
 def _read(config: Path | None) -> tuple[Source, Path, tuple[Diagnostic, ...]]:
@@ -67,8 +79,8 @@ def _read(config: Path | None) -> tuple[Source, Path, tuple[Diagnostic, ...]]:
     return source, config.parent, found
 
 
-def _show(found: Iterable[Diagnostic], source: Source) -> None:
-    sources: dict[str, Source] = {source.name: source}
+def _show(found: Iterable[Diagnostic]) -> None:
+    sources: dict[str, Source] = {}
     color = sys.stderr.isatty()
     for diagnostic in found:
         file = diagnostic.span.file
@@ -77,25 +89,28 @@ def _show(found: Iterable[Diagnostic], source: Source) -> None:
         click.echo(render_text(diagnostic, sources.get(file), color=color), err=True)
 
 
-def _run(plan: Plan) -> None:
+def _run(plan: Plan, read: Read) -> None:
     def clock() -> datetime:
         return datetime.now(UTC)
 
     journal = Journal(sys.stderr, clock)
     quieten_libraries(journal)
-    gateway = Gateway(plan, journal, clock, lambda: secrets.token_hex(_RECEIPT_BYTES))
-    told_to_stop = threading.Event()
+    receipts = Receipts(time.time_ns, secrets.token_bytes)
+    gateway = Gateway(plan, read, journal, clock, receipts, secrets.token_bytes, open_doors)
+    wishes: queue.SimpleQueue[bool] = queue.SimpleQueue()
 
     def stop(number: int, _: FrameType | None) -> None:
         # The next one ends the process as it would without us.
         signal.signal(number, signal.SIG_DFL)
-        told_to_stop.set()
+        wishes.put(False)
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
+    signal.signal(signal.SIGHUP, lambda _number, _frame: wishes.put(True))
     gateway.start()
     _greet(plan, gateway.port)
-    told_to_stop.wait()
+    while wishes.get():
+        gateway.reload()
     gateway.stop()
 
 
@@ -116,7 +131,7 @@ def _greet(plan: Plan, port: int) -> None:
                 words = {"deid": "de-identified", "morph": "morphed"}[treatment.mode]
                 how = f"{words} by {treatment.program.profile.name or 'the profile'} for {treatment.project.name}"
             console.print(Text(f"    {outlet.name}: {outlet.destination}, {how}"))
-    console.print(Text(f"  instances that can't be de-identified are kept in {plan.data_dir / 'rejected'}"))
+    console.print(Text(f"  instances that can't be de-identified are kept in {plan.data_dir / 'quarantine'}"))
     host = "127.0.0.1" if plan.listen.host in ("0.0.0.0", "::") else plan.listen.host
     console.print(Text("\nSend a first study:"))
     console.print(Text(f"  storescu -aec {plan.nodes[0].ae_title} {host} {port} file.dcm", style="bold"))

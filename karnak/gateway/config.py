@@ -9,33 +9,22 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from karnak.gateway.config_destinations import DestinationEntry
-from karnak.gateway.config_types import AeTitle, Host, Name, Seconds, Section
+from karnak.gateway.config_house import (
+    ApiSection,
+    DicomwebSection,
+    IndexSection,
+    LedgerSection,
+    Listen,
+    ReloadSection,
+    SpoolSection,
+)
+from karnak.gateway.config_types import AeTitle, Host, Name, Port, Section
 
 ANYONE = "any"
 
 
 def _anyone(value: Any) -> Any:
     return None if value == ANYONE else value
-
-
-class Listen(Section):
-    """Where and how the gateway listens.
-
-    Attributes:
-        host: address to listen on; 0.0.0.0 for all of the machine's.
-        port: TCP port, 0 for any free one.
-        maximum_associations: associations at once; more are told to come again.
-        maximum_pdu: bytes of the longest PDU that senders may use, 0 for any length.
-        idle_timeout: seconds of silence after which an association is cut.
-        drain_timeout: seconds that instances in work get when the gateway is stopped.
-    """
-
-    host: Host = "127.0.0.1"
-    port: Annotated[int, Field(ge=0, le=65535)] = 11112
-    maximum_associations: Annotated[int, Field(ge=1, le=400)] = 50
-    maximum_pdu: Annotated[int, Field(ge=0, le=1 << 28)] = 1 << 20
-    idle_timeout: Seconds = 60
-    drain_timeout: Seconds = 30
 
 
 class ProjectEntry(Section):
@@ -61,11 +50,13 @@ class SourceEntry(Section):
         ae_title: calling AE title.
         host: name or address it must come from, where that is checked.
         check_host: whether it is checked.
+        port: TCP port at `host` where it takes what Storage Commitment answers.
     """
 
     ae_title: AeTitle
     host: Host | None = None
     check_host: bool = False
+    port: Port | None = None
 
 
 class ForwardNodeEntry(Section):
@@ -88,6 +79,12 @@ class Config(Section):
     Attributes:
         listen: where the gateway listens.
         data_dir: folder for what the gateway keeps.
+        spool: how what was taken is kept until it is delivered.
+        index: where the index and the ledger are.
+        api: the API and its metrics.
+        dicomweb: the STOW-RS door, or None for none.
+        ledger: how long is remembered what became of instances.
+        reload: how new rules come in while the gateway runs.
         engine: what carries the rules out: decision tables, or the interpreter, which is slow and the judge.
         projects: projects that destinations name.
         forward_nodes: AE titles that can be called.
@@ -95,6 +92,12 @@ class Config(Section):
 
     listen: Listen = Listen()
     data_dir: Path
+    spool: SpoolSection = SpoolSection()
+    index: IndexSection = IndexSection()
+    api: ApiSection = ApiSection()
+    dicomweb: DicomwebSection | None = None
+    ledger: LedgerSection = LedgerSection()
+    reload: ReloadSection = ReloadSection()
     engine: Literal["tables", "reference"] = "tables"
     projects: tuple[ProjectEntry, ...] = ()
     forward_nodes: Annotated[tuple[ForwardNodeEntry, ...], Field(min_length=1)]

@@ -16,7 +16,7 @@ from karnak.dsl.nearest import nearest
 from karnak.dsl.nodes import Mapping as MappingNode
 from karnak.dsl.nodes import Node, Scalar, Sequence, Source
 from karnak.dsl.source import read_yaml
-from karnak.gateway.config import Config, ForwardNodeEntry, Listen, ProjectEntry, SourceEntry
+from karnak.gateway.config import Config, ForwardNodeEntry, ProjectEntry, SourceEntry
 from karnak.gateway.config_destinations import (
     BasicEntry,
     BearerEntry,
@@ -31,6 +31,17 @@ from karnak.gateway.config_destinations import (
     TlsEntry,
     VirtualEntry,
 )
+from karnak.gateway.config_house import (
+    ApiSection,
+    DicomwebSection,
+    DoorEntry,
+    IndexSection,
+    LedgerSection,
+    Listen,
+    ReloadSection,
+    SpoolSection,
+    Tls,
+)
 from karnak.ir.span import Span
 
 Location = tuple[str | int, ...]
@@ -41,6 +52,7 @@ CODES: Mapping[str, tuple[str, Severity]] = {
     "G102": ("missing-key", Severity.ERROR),
     "G103": ("wrong-value", Severity.ERROR),
     "G104": ("unknown-choice", Severity.ERROR),
+    "G105": ("too-much", Severity.ERROR),
     "G201": ("duplicate-name", Severity.ERROR),
     "G202": ("unknown-project", Severity.ERROR),
     "G203": ("missing-project", Severity.ERROR),
@@ -55,6 +67,8 @@ CODES: Mapping[str, tuple[str, Severity]] = {
     "G212": ("wrong-retry", Severity.ERROR),
     "G213": ("unverified-peer", Severity.WARNING),
     "G214": ("open-credentials", Severity.WARNING),
+    "G215": ("open-api", Severity.ERROR),
+    "G216": ("unknown-forward-node", Severity.ERROR),
     "G301": ("unusable-secret", Severity.ERROR),
     "G302": ("open-secret", Severity.WARNING),
     "G303": ("unusable-pseudonyms", Severity.ERROR),
@@ -66,6 +80,13 @@ CODES: Mapping[str, tuple[str, Severity]] = {
 # The last name in a location says which section it is in; `type` and `from` stand in it as names too.
 _SECTIONS: Mapping[str, type[BaseModel]] = {
     "listen": Listen,
+    "spool": SpoolSection,
+    "index": IndexSection,
+    "api": ApiSection,
+    "dicomweb": DicomwebSection,
+    "senders": DoorEntry,
+    "ledger": LedgerSection,
+    "reload": ReloadSection,
     "projects": ProjectEntry,
     "forward_nodes": ForwardNodeEntry,
     "sources": SourceEntry,
@@ -305,6 +326,9 @@ def _known_keys(location: Location) -> tuple[str, ...]:
     """List the settings of the section that a setting's location is in."""
     names = [step for step in location[:-1] if isinstance(step, str)]
     section = _SECTIONS.get(names[-1], Config) if names else Config
+    if section is TlsEntry and "destinations" not in names:
+        # That of a listener.
+        section = Tls
     return tuple(field.alias or name for name, field in section.model_fields.items())
 
 

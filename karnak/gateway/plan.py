@@ -15,16 +15,22 @@ from karnak.dsl.diagnostics import Diagnostic, has_errors, in_order
 from karnak.dsl.findings import Findings
 from karnak.dsl.nodes import Source
 from karnak.dsl.selectors import read_tag
-from karnak.gateway.config import Config, ForwardNodeEntry, Listen, SourceEntry
+from karnak.gateway.config import Config, ForwardNodeEntry, SourceEntry
 from karnak.gateway.config_destinations import CsvEntry, TagEntry
+from karnak.gateway.config_house import Listen
 from karnak.gateway.config_reading import Location, Notes, did_you_mean, read_config
 from karnak.gateway.destination_plans import DestinationPlanner, Entry
+from karnak.gateway.house_plan import HousePlan, plan_house
+from karnak.gateway.programs import Programs
 from karnak.gateway.project_plans import ResolvedProject, no_duplicates, resolve_projects
 from karnak.gateway.pseudonyms import CsvPseudonyms, GeneratedPseudonym, PseudonymError, PseudonymSource, TagPseudonym
 from karnak.gateway.route import ForwardNode, Outlet, Sender, Treatment
 from karnak.gateway.sop_classes import sop_class_uid, storage_names
 from karnak.ir.expression import Expression
 from karnak.runtime.deidentify import Engine
+
+# What does not change where instances go and how.
+_OF_RULES = {"enabled", "mode", "project", "pseudonym", "condition", "sop_classes", "retry"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,22 +41,29 @@ class Plan:
         listen: where and how it listens.
         data_dir: folder for what it keeps.
         nodes: forward nodes with everything they need.
+        house: spool, index, API and the like.
+        files: what was read; the plan may be another when one of them is.
         engine: what carries the rules out.
     """
 
     listen: Listen
     data_dir: Path
     nodes: tuple[ForwardNode, ...]
+    house: HousePlan
+    files: tuple[Path, ...] = ()
     engine: Engine = "tables"
 
 
-def make_plan(source: Source, base: Path, environment: Mapping[str, str]) -> tuple[Plan | None, tuple[Diagnostic, ...]]:
+def make_plan(
+    source: Source, base: Path, environment: Mapping[str, str], programs: Programs | None = None
+) -> tuple[Plan | None, tuple[Diagnostic, ...]]:
     """Read and check a configuration, and everything it names.
 
     Args:
         source: the text of the configuration.
         base: folder that its relative paths start from.
         environment: environment variables.
+        programs: profiles that were compiled before, for a reload.
 
     Returns:
         The plan, or None where a diagnostic is an error.
@@ -59,9 +72,10 @@ def make_plan(source: Source, base: Path, environment: Mapping[str, str]) -> tup
     if reading.config is None or reading.root is None:
         return None, in_order(reading.diagnostics)
     notes = Notes(reading.root)
-    projects = resolve_projects(reading.config.projects, base, environment, notes)
+    projects = resolve_projects(reading.config.projects, base, environment, notes, programs or Programs())
+    house = plan_house(reading.config, base, environment, notes)
     destinations = DestinationPlanner(base, environment, notes)
-    plan = _Planner(reading.config, base, projects, destinations, notes).plan()
+    plan = _Planner(reading.config, base, projects, destinations, house, notes).plan()
     return (None if has_errors(notes.all) else plan), notes.all
 
 
@@ -74,12 +88,14 @@ class _Planner:
         base: Path,
         projects: Mapping[str, ResolvedProject],
         destinations: DestinationPlanner,
+        house: HousePlan,
         notes: Notes,
     ) -> None:
         self._config = config
         self._destinations = destinations
         self._base = base
         self._projects = projects
+        self._house = house
         self._notes = notes
 
     def plan(self) -> Plan:
@@ -92,7 +108,18 @@ class _Planner:
             named += [((*at, "destinations", i, "name"), entry.name) for i, entry in enumerate(node.destinations)]
         no_duplicates(self._notes, "destination", named)
         made = tuple(self._node(node, at) for at, node in nodes)
-        return Plan(self._config.listen, self._base / self._config.data_dir, made, self._config.engine)
+        config = self._config
+        return Plan(config.listen, self._base / config.data_dir, made, self._house, self._files(), config.engine)
+
+    def _files(self) -> tuple[Path, ...]:
+        """What the configuration names: profiles, secrets, tables of pseudonyms."""
+        named: list[Path | None] = []
+        for project in self._config.projects:
+            named += [project.profile, project.secret_file]
+        for node in self._config.forward_nodes:
+            tables = (entry.pseudonym for entry in node.destinations)
+            named += [table.file for table in tables if isinstance(table, CsvEntry)]
+        return tuple(dict.fromkeys(self._base / path for path in named if path is not None))
 
     def _node(self, node: ForwardNodeEntry, at: Location) -> ForwardNode:
         senders = None
@@ -109,7 +136,10 @@ class _Planner:
             self._notes.add(
                 "G208", "the host is to be checked, but there is no `host`", (*at, "check_host"), "write the host"
             )
-        return Sender(entry.ae_title, entry.host if entry.check_host else None)
+        if entry.port is not None and entry.host is None:
+            self._notes.add("G208", "there is a `port` for reports, but no `host`", (*at, "port"), "write the host")
+        reports = (entry.host, entry.port) if entry.host is not None and entry.port is not None else None
+        return Sender(entry.ae_title, entry.host if entry.check_host else None, reports)
 
     def _outlet(self, entry: Entry, node: ForwardNodeEntry, at: Location) -> Outlet:
         return Outlet(
@@ -119,6 +149,8 @@ class _Planner:
             self._condition(entry, at),
             self._sop_classes(entry, at),
             self._destinations.backoff(entry.retry, (*at, "retry")),
+            # Who is called by another name is another destination.
+            settings=f"{node.ae_title} {entry.model_dump_json(exclude=_OF_RULES)}",
         )
 
     def _treatment(self, entry: Entry, at: Location) -> Treatment | None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from karnak.gateway.config import ProjectEntry
 from karnak.gateway.config_reading import Location, Notes
-from karnak.gateway.library import Library
+from karnak.gateway.programs import Programs
 from karnak.gateway.projects import read_secret, readable_by_others
 from karnak.runtime.keys import Project, SecretError, parse_secret
 from karnak.runtime.program import Program
@@ -43,7 +43,7 @@ def no_duplicates(notes: Notes, what: str, names: Iterable[tuple[Location, str]]
 
 
 def resolve_projects(
-    entries: Sequence[ProjectEntry], base: Path, environment: Mapping[str, str], notes: Notes
+    entries: Sequence[ProjectEntry], base: Path, environment: Mapping[str, str], notes: Notes, programs: Programs
 ) -> Mapping[str, ResolvedProject]:
     """Read the secrets and compile the profiles of projects.
 
@@ -52,28 +52,28 @@ def resolve_projects(
         base: folder that relative paths start from.
         environment: environment variables.
         notes: where to note what is wrong.
+        programs: profiles that were compiled before.
 
     Returns:
         The projects by name.
     """
     no_duplicates(notes, "project", [(("projects", i, "name"), entry.name) for i, entry in enumerate(entries)])
-    library = Library()
     resolved = {}
     for i, entry in enumerate(entries):
         at: Location = ("projects", i)
         secret = _secret(entry, at, base, environment, notes)
         project = Project(entry.name, secret) if secret is not None else None
-        resolved[entry.name] = ResolvedProject(project, _program(entry, at, base, library, notes))
+        resolved[entry.name] = ResolvedProject(project, _program(entry, at, base, programs, notes))
     return resolved
 
 
-def _program(entry: ProjectEntry, at: Location, base: Path, library: Library, notes: Notes) -> Program | None:
+def _program(entry: ProjectEntry, at: Location, base: Path, programs: Programs, notes: Notes) -> Program | None:
     path = base / entry.profile
     if not path.is_file():
         message = f"there is no profile {entry.profile}"
         notes.add("G304", message, (*at, "profile"), "relative paths start at the configuration's folder")
         return None
-    program, diagnostics = library.program(path)
+    program, diagnostics = programs.program(path)
     notes.extend(diagnostics)
     return program
 

@@ -49,10 +49,12 @@ class Sender:
     Attributes:
         ae_title: calling AE title.
         host: name or address it must come from, or None for anywhere.
+        reports: name or address, and TCP port, where it hears of Storage Commitment; None for nowhere.
     """
 
     ae_title: str
     host: str | None
+    reports: tuple[str, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,7 @@ class Outlet:
         condition: what must hold for the original instance, or None.
         sop_classes: SOP Class UIDs that it takes; empty for all.
         backoff: when what it did not take is tried again.
+        settings: what names where it is and how it is reached; equal texts, equal destinations.
     """
 
     name: str
@@ -91,6 +94,7 @@ class Outlet:
     condition: Expression | None = None
     sop_classes: frozenset[str] = frozenset()
     backoff: Backoff = DEFAULT_BACKOFF
+    settings: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -231,6 +231,22 @@ class Spool:
         except OSError:
             return True
 
+    def size(self) -> int:
+        """Bytes of the files that are owed to destinations.
+
+        Raises:
+            OSError: the folder can't be read.
+        """
+        return self._disk.size(self._ready)
+
+    def free_bytes(self) -> int:
+        """Bytes that the disk below has left.
+
+        Raises:
+            OSError: nobody knows.
+        """
+        return self._disk.free_bytes(self._ready)
+
     def close(self) -> None:
         """Let go of what this process holds of the spool; it must not be receiving."""
         self._half_received.close()

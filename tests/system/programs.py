@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -183,6 +183,22 @@ class Karnak:
         lines = [json.loads(line) for line in self.log.splitlines() if line.startswith("{")]
         return [line for line in lines if line["event"] == event]
 
+    def owed(self) -> int:
+        """How many instances are in the spool."""
+        return len(list((self.folder / "data" / "spool" / "ready").glob("*.dcm")))
+
+    def settled(self, owed: int = 0) -> None:
+        """Wait until no more than so many instances are owed to anybody."""
+        self.wait(lambda: self.owed() <= owed)
+
+    def wait(self, holds: Callable[[], bool]) -> None:
+        """Wait for something that comes soon or never."""
+        deadline = time.monotonic() + _SECONDS_TO_END
+        while not holds():
+            assert time.monotonic() < deadline, self.log
+            assert self.process.poll() is None, self.log
+            time.sleep(0.02)
+
     def stop(self) -> int:
         """Ask it to stop and wait for that; gives its exit code."""
         self.process.send_signal(signal.SIGTERM)
@@ -210,6 +226,7 @@ def karnak(folder: Path, forward_nodes: str, listen: str = "") -> Iterator[Karna
     config.write_text(
         f"listen: {{ port: {port}{listen} }}\n"
         "data_dir: data\n"
+        "api: { port: 0 }\n"
         "projects: [ { name: TRIAL, profile: profile.yml, secret_file: trial.hex } ]\n"
         f"forward_nodes:\n{forward_nodes}"
     )

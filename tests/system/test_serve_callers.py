@@ -66,6 +66,7 @@ def test_the_wrong_caller_is_told_why(gateway: Karnak, tmp_path: Path, called: s
 def test_a_forward_node_feeds_its_own_destinations(gateway: Karnak, tmp_path: Path, called: str, folder: str) -> None:
     sent = storescu(gateway.port, make("mr", tmp_path), called=called)
     assert sent.returncode == 0, sent.stderr
+    gateway.settled()
     assert len(list((gateway.folder / folder).rglob("*.dcm"))) == 1
 
 

@@ -57,6 +57,7 @@ def test_an_instance_arrives_everywhere_and_nothing_of_its_patient(kind: str, ho
     sent = storescu(house.gateway.port, path, options=PROPOSE.get(kind, ()))
     assert sent.returncode == 0, sent.stderr
     assert "Received Store Response (Success)" in sent.stderr
+    house.gateway.settled()
 
     uid = PROJECT.uid(original.SOPInstanceUID)
     study, series = PROJECT.uid(original.StudyInstanceUID), PROJECT.uid(original.SeriesInstanceUID)
@@ -91,6 +92,7 @@ def test_an_instance_keeps_its_uids_between_sendings(house: House, tmp_path: Pat
     path = make("ct", tmp_path, number=99)
     for _ in range(2):
         assert storescu(house.gateway.port, path).returncode == 0
+        house.gateway.settled()
     after = {path.name for path in house.written.rglob("*.dcm")}
     assert after - before == {PROJECT.uid(dcmread(path).SOPInstanceUID) + ".dcm"}
 
@@ -100,5 +102,6 @@ def test_one_association_can_carry_everything(house: House, tmp_path: Path) -> N
     sent = storescu(house.gateway.port, *files)
     assert sent.returncode == 0, sent.stderr
     assert sent.stderr.count("Received Store Response (Success)") == len(files)
+    house.gateway.settled()
     names = {path.name for path in house.written.rglob("*.dcm")}
     assert {PROJECT.uid(dcmread(path).SOPInstanceUID) + ".dcm" for path in files} <= names

@@ -1,0 +1,220 @@
+"""The clerk: the one thread that writes the index, in groups, and ends instances.
+
+Others leave their wishes in its tray and go on. What lies there together is written in one transaction; then lanes
+get what is due, and originals that nobody is owed any more leave the spool, in this order: a file never goes before
+the index knows why.
+"""
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeAlias
+
+from karnak.gateway.ending import Endings
+from karnak.gateway.journal import Journal
+from karnak.gateway.lane import Lane
+from karnak.gateway.ledger import Retention, prune
+from karnak.gateway.store.index import Index
+from karnak.gateway.store.rows import Change, Entry
+
+# Wishes that are written in one transaction.
+_GROUP = 512
+# How long a quiet clerk sleeps at most, in seconds: a retry by another process is seen then.
+_NAP = 1.0
+# Seconds between looks for instances that have ended and whose file is still there.
+_SETTLE_AGAIN = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Ask:
+    lane: Lane
+
+
+@dataclass(frozen=True, slots=True)
+class _Flush:
+    done: threading.Event
+
+
+_Wish: TypeAlias = Entry | Change | _Ask | _Flush
+
+
+class Clerk:
+    """Writes the index from one thread.
+
+    Args:
+        index: what is written.
+        endings: deals with the files of instances that have ended everywhere, after that was committed.
+        retention: how long ended instances stay in the ledger.
+        added: called with receipts that are in the index now.
+        forget: called with receipts whose files are dealt with.
+        journal: where events are written.
+        clock: tells the time, in UTC.
+        monotonic: a clock that never goes back, in seconds.
+    """
+
+    def __init__(
+        self,
+        index: Index,
+        endings: Endings,
+        retention: Retention,
+        added: Callable[[Sequence[str]], None],
+        forget: Callable[[str], None],
+        journal: Journal,
+        clock: Callable[[], datetime],
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._index = index
+        self._endings = endings
+        self._retention = retention
+        self._added = added
+        self._forget = forget
+        self._journal = journal
+        self._clock = clock
+        self._monotonic = monotonic
+        self._look_again = 0.0
+        self._settle_again = 0.0
+        self._tray: queue.SimpleQueue[_Wish | None] = queue.SimpleQueue()
+        self._lanes: dict[str, Lane] = {}
+        # When the index is to be asked again for parts of a destination; None while there is nothing to ask for.
+        self._next: dict[str, datetime | None] = {}
+        self._left: list[_Wish] = []
+        self._thread = threading.Thread(target=self._work, name="clerk", daemon=True)
+
+    def start(self) -> None:
+        """Begin to write."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Write what lies in the tray, and end."""
+        self._tray.put(None)
+        self._thread.join()
+
+    def serve(self, lanes: Iterable[Lane]) -> None:
+        """Bring these lanes what is due for them, from now on."""
+        for lane in lanes:
+            self._lanes.setdefault(lane.name, lane)
+            self._tray.put(_Ask(lane))
+
+    def add(self, entries: Iterable[Entry]) -> None:
+        """Write instances that are new; any thread may ask."""
+        for entry in entries:
+            self._tray.put(entry)
+
+    def note(self, changes: Sequence[Change]) -> None:
+        """Write what became of parts; any thread may ask."""
+        for change in changes:
+            self._tray.put(change)
+
+    def ask(self, lane: Lane) -> None:
+        """Ask for more parts; any thread may."""
+        self._tray.put(_Ask(lane))
+
+    def flush(self) -> None:
+        """Wait until everything that was asked for before is written."""
+        done = threading.Event()
+        self._tray.put(_Flush(done))
+        done.wait()
+
+    @property
+    def behind(self) -> int:
+        """How many wishes lie in the tray; who brings new instances waits while there are many."""
+        return self._tray.qsize() + len(self._left)
+
+    def _work(self) -> None:
+        going = True
+        while going:
+            wishes, going = self._take()
+            try:
+                self._write(wishes)
+                self._feed()
+            except Exception as error:
+                # The database is locked, gone or full. Nothing of this is forgotten: it is tried again, and after a
+                # restart what was in work is due again.
+                self._journal.write_error("index failed", error)
+                self._left = wishes
+                if going:
+                    time.sleep(_NAP)
+                continue
+            for wish in wishes:
+                if isinstance(wish, _Flush):
+                    wish.done.set()
+
+    def _take(self) -> tuple[list[_Wish], bool]:
+        """Wait for wishes, at most until the next retry is due; False with the last ones."""
+        wishes, self._left = self._left, []
+        try:
+            wish = self._tray.get(timeout=0 if wishes else self._nap())
+            while wish is not None:
+                wishes.append(wish)
+                if len(wishes) >= _GROUP:
+                    return wishes, True
+                wish = self._tray.get_nowait()
+        except queue.Empty:
+            return wishes, True
+        return wishes, False
+
+    def _nap(self) -> float:
+        times = [when for when in self._next.values() if when is not None]
+        if not times:
+            return _NAP
+        return min(max((min(times) - self._clock()).total_seconds(), 0.0), _NAP)
+
+    def _write(self, wishes: Sequence[_Wish]) -> None:
+        entries = [wish for wish in wishes if isinstance(wish, Entry)]
+        changes = [wish for wish in wishes if isinstance(wish, Change)]
+        now = self._clock()
+        ended: list[str] = []
+        if entries:
+            ended += self._index.add(entries)
+            self._added([entry.receipt for entry in entries])
+        if changes:
+            ended += self._index.note(changes)
+        if self._monotonic() >= self._look_again:
+            self._look_again = self._monotonic() + _NAP
+            ended += self._index.fulfil(now)
+            for name in self._lanes:
+                self._next[name] = now
+        for name in {name for entry in entries for name in entry.destinations}:
+            self._next[name] = now
+        for wish in wishes:
+            if isinstance(wish, _Ask):
+                self._next[wish.lane.name] = now
+        for change in changes:
+            if change.retry_at is not None:
+                known = self._next.get(change.destination)
+                self._next[change.destination] = change.retry_at if known is None else min(known, change.retry_at)
+        if self._monotonic() >= self._settle_again:
+            # What a crash, or a disk that refused, has left between the commit and the file.
+            self._settle_again = self._monotonic() + _SETTLE_AGAIN
+            ended += [receipt for receipt in self._index.unsettled(_GROUP) if receipt not in ended]
+            prune(self._index, self._retention, now)
+        if ended:
+            self._settle(ended)
+
+    def _settle(self, ended: Sequence[str]) -> None:
+        """Deal with the files of instances that have ended."""
+        settled = self._endings.end(self._index.endings(ended))
+        if settled:
+            self._index.settle(settled, self._clock())
+            for receipt in settled:
+                self._forget(receipt)
+
+    def _feed(self) -> None:
+        """Bring lanes what is due."""
+        now = self._clock()
+        for name, when in self._next.items():
+            lane = self._lanes.get(name)
+            if lane is None or when is None or when > now:
+                continue
+            room = lane.room
+            if room <= 0:
+                # The lane asks again.
+                self._next[name] = None
+                continue
+            parts = self._index.due(name, now, room)
+            if not lane.offer(parts):
+                self._index.put_back(parts)
+            self._next[name] = now if len(parts) == room else self._index.next_retry(name)

@@ -1,0 +1,255 @@
+"""The ways in: receiver processes for associations, and the STOW-RS door; and a thread that minds the disk.
+
+What comes in by any of them is in the spool when its sender hears Success; the gateway is told, and looks after it.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from starlette.applications import Starlette
+
+from karnak.gateway.api.server import HttpServer, listen_on
+from karnak.gateway.bearer import Token
+from karnak.gateway.config_house import Tls
+from karnak.gateway.house_plan import StowPlan
+from karnak.gateway.journal import Journal, Value
+from karnak.gateway.metrics import Door, Metrics
+from karnak.gateway.plan import Plan
+from karnak.gateway.receive.admission import Address, Admission, Limits, is_host
+from karnak.gateway.receive.commitment import Reference
+from karnak.gateway.receive.process import Settings
+from karnak.gateway.receive.stow import Sender, StowDoor, StowSettings
+from karnak.gateway.receive.stow_request import Limits as StowLimits
+from karnak.gateway.receive.supervisor import PortTaken, Receivers, listen
+from karnak.gateway.receive.tls import RenewedRules, TlsFiles, UnusableCertificate
+from karnak.gateway.route import Caller, ForwardNode, refusal_of
+from karnak.gateway.spool import Arrival, Spool
+
+if TYPE_CHECKING:
+    from karnak.gateway.gateway import Gateway
+
+# Seconds that receivers get to be ready; callers are kept waiting meanwhile.
+_SECONDS_TO_START = 60.0
+_SECONDS_BETWEEN_LOOKS = 0.5
+
+
+class Doors:
+    """All ways in.
+
+    Args:
+        plan: where and how to listen.
+        spool: where instances go.
+        stored: is told of each instance that is safe; called from many threads.
+        safe: tells which of some instances are safe.
+        journal: where events are written.
+        metrics: what is counted.
+        clock: tells the time, in UTC.
+
+    Raises:
+        KarnakError: a port is taken, or a certificate can't be used.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        spool: Spool,
+        stored: Callable[[str], None],
+        safe: Callable[[Sequence[Reference]], Iterable[Reference]],
+        journal: Journal,
+        metrics: Metrics,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._spool = spool
+        self._minimum_free = plan.house.spool.minimum_free
+        self._nodes = plan.nodes
+        listen_to, house = plan.listen, plan.house
+        limits = Limits(
+            listen_to.maximum_associations,
+            listen_to.maximum_per_ae or 0,
+            listen_to.maximum_pdu,
+            listen_to.maximum_instance,
+            listen_to.request_timeout,
+            listen_to.idle_timeout,
+        )
+        self._listening = listen(listen_to.host, listen_to.port)
+        self._stow_door: StowDoor | None = None
+        self._stow: HttpServer | None = None
+        try:
+            settings = Settings(plan.data_dir.absolute(), house.spool.durability, limits, _files(house.tls))
+            desk = _DimseDesk(stored, safe, journal, metrics)
+            self._receivers = Receivers(self._listening, listen_to.processes, settings, admission_of(plan.nodes), desk)
+            if house.stow is not None:
+                watch = _StowDesk(stored, journal, metrics)
+                self._open_stow(house.stow, watch, clock, listen_to.drain_timeout, listen_to.idle_timeout)
+        except BaseException:
+            self._listening.close()
+            raise
+        self._stopping = threading.Event()
+        self._minding = threading.Thread(target=self._mind_the_disk, name="disk", daemon=True)
+
+    @property
+    def port(self) -> int:
+        """The port for associations."""
+        return self._receivers.port
+
+    @property
+    def stow_port(self) -> int | None:
+        """The port for STOW-RS, or None where there is no such door."""
+        return self._stow.port if self._stow is not None else None
+
+    def start(self) -> None:
+        """Open them; instances can be sent when this returns."""
+        self._look_at_the_disk()
+        self._receivers.start(_SECONDS_TO_START)
+        if self._stow is not None:
+            self._stow.start()
+        self._minding.start()
+
+    def stop(self, seconds: float) -> None:
+        """Let nobody new in, and let what is coming in be answered, for so many seconds at most."""
+        self._stopping.set()
+        self._minding.join()
+        self._receivers.stop(seconds)
+        self._listening.close()
+        if self._stow is not None:
+            self._stow.stop()
+
+    def admit(self, nodes: Sequence[ForwardNode]) -> None:
+        """Take new rules of who may come in."""
+        self._nodes = tuple(nodes)
+        self._receivers.admit(admission_of(nodes))
+
+    def open(self) -> Mapping[Door, int]:
+        """How many associations and requests there are."""
+        requests = self._stow_door.in_work if self._stow_door is not None else 0
+        return {Door.DIMSE: self._receivers.associations, Door.STOW: requests}
+
+    def _open_stow(
+        self, plan: StowPlan, desk: "_StowDesk", clock: Callable[[], datetime], drain: float, idle: float
+    ) -> None:
+        senders = [Sender(Token.of(sender.calling_ae, sender.token), sender.called_ae) for sender in plan.senders]
+        settings = StowSettings(senders, StowLimits(plan.maximum_instance), idle)
+        self._stow_door = StowDoor(
+            settings, self._spool.begin, self._admits, self._is_full, desk, clock, time.monotonic
+        )
+        files = _files(plan.tls)
+        rules = RenewedRules(files, desk.certificate_failed) if files is not None else None
+        try:
+            listener = listen_on(plan.host, plan.port)
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            raise PortTaken(f"can't listen on {plan.host} port {plan.port}: {reason}") from None
+        self._stow = HttpServer(Starlette(routes=self._stow_door.routes), listener, drain, rules)
+
+    def _admits(self, called: str, calling: str, address: str) -> bool:
+        return refusal_of(self._nodes, Caller(called, calling, address), is_host) is None
+
+    def _is_full(self) -> bool:
+        return self._spool.full(self._minimum_free)
+
+    def _look_at_the_disk(self) -> None:
+        self._receivers.say_full(self._is_full())
+
+    def _mind_the_disk(self) -> None:
+        while not self._stopping.wait(_SECONDS_BETWEEN_LOOKS):
+            self._look_at_the_disk()
+
+
+def open_doors(gateway: "Gateway") -> Doors:
+    """Make the doors of a gateway.
+
+    Raises:
+        KarnakError: a port is taken, or a certificate can't be used.
+    """
+    return Doors(
+        gateway.plan,
+        gateway.spool,
+        gateway.stored,
+        gateway.safe,
+        gateway.journal,
+        gateway.metrics,
+        gateway.clock,
+    )
+
+
+class _DimseDesk:
+    """The gateway, as its receivers see it."""
+
+    def __init__(
+        self,
+        stored: Callable[[str], None],
+        safe: Callable[[Sequence[Reference]], Iterable[Reference]],
+        journal: Journal,
+        metrics: Metrics,
+    ) -> None:
+        self._stored = stored
+        self._safe = safe
+        self._journal = journal
+        self._metrics = metrics
+
+    def stored(self, receipt: str, size: int, seconds: float) -> None:
+        """Count an instance that is safe, and pass it on."""
+        self._metrics.received(Door.DIMSE, size, seconds)
+        self._stored(receipt)
+
+    def refused(self) -> None:
+        """Count an instance that was not taken."""
+        self._metrics.refused(Door.DIMSE)
+
+    def journal(self, event: str, values: Mapping[str, Value]) -> None:
+        """Write an event of a receiver."""
+        self._journal.write(event, **values)
+
+    def safe(self, references: Sequence[Reference]) -> Iterable[Reference]:
+        """Tell which instances are safe."""
+        return self._safe(references)
+
+
+class _StowDesk:
+    """The gateway, as its STOW-RS door sees it."""
+
+    def __init__(self, stored: Callable[[str], None], journal: Journal, metrics: Metrics) -> None:
+        self._stored = stored
+        self._journal = journal
+        self._metrics = metrics
+
+    def stored(self, receipt: str, arrival: Arrival, size: int, seconds: float) -> None:
+        """Count an instance that is safe, and pass it on."""
+        self._metrics.received(Door.STOW, size, seconds)
+        self._stored(receipt)
+
+    def refused(self, address: str, calling_ae: str, called_ae: str, status: int, instances: int) -> None:
+        """Count what was not taken, and say who sent it."""
+        for _ in range(max(instances, 1)):
+            self._metrics.refused(Door.STOW)
+        self._journal.write(
+            "request refused",
+            address=address,
+            calling_ae=calling_ae,
+            called_ae=called_ae,
+            status=str(status),
+            count=instances,
+        )
+
+    def certificate_failed(self, error: UnusableCertificate) -> None:
+        """Say that new certificates can't be used; the last good ones stay."""
+        self._journal.write("certificate refused", reason=str(error))
+
+
+def admission_of(nodes: Iterable[ForwardNode]) -> Admission:
+    """Say who may call what, for receivers."""
+    nodes = tuple(nodes)
+    reports = {
+        sender.ae_title: Address(*sender.reports)
+        for node in nodes
+        for sender in node.senders or ()
+        if sender.reports is not None
+    }
+    return Admission(nodes, reports)
+
+
+def _files(tls: Tls | None) -> TlsFiles | None:
+    return None if tls is None else TlsFiles(tls.certificate, tls.key, tls.client_ca)

@@ -1,0 +1,156 @@
+"""Which epoch an instance belongs to, and what a reload changes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from karnak.dsl.diagnostics import Diagnostic
+from karnak.dsl.nodes import Source
+from karnak.gateway.library import MAXIMUM_EPOCHS, MAXIMUM_STUDIES, Library, outlet_of
+from karnak.gateway.plan import Plan, make_plan
+
+START = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
+CONFIGURATION = """\
+data_dir: data
+forward_nodes:
+  - ae_title: TRIAL1
+    sources: any
+    destinations:
+      - { name: here, type: folder, path: out, mode: none }
+      - { name: there, type: folder, path: out, mode: none, enabled: false }
+"""
+
+
+def plan(folder: Path = Path("/nowhere")) -> Plan:
+    made, found = make_plan(Source("gateway.yml", CONFIGURATION), folder, {})
+    assert made is not None, found
+    return made
+
+
+@dataclass
+class World:
+    """A library with a clock that a test moves, and plans that a test hands in."""
+
+    study_idle: float | None = None
+    now: datetime = START
+    next: tuple[Plan | None, tuple[Diagnostic, ...]] = field(default_factory=lambda: (plan(), ()))
+    library: Library = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.library = Library(plan(), lambda: self.next, lambda: self.now, self.study_idle)
+
+    def after(self, seconds: float) -> datetime:
+        self.now += timedelta(seconds=seconds)
+        return self.now
+
+
+def test_the_first_epoch_takes_what_was_left_from_before() -> None:
+    library = World().library
+    assert library.current.number == 1
+    assert library.epoch_of("r0", START - timedelta(days=3)) is library.current
+    assert library.epoch_of("r1", START + timedelta(days=3)) is library.current
+
+
+def test_a_clean_reload_begins_an_epoch_and_leaves_what_was_taken_before_it() -> None:
+    world = World()
+    first, before = world.library.current, world.after(10)
+    world.after(10)
+    world.next = (plan(), ())
+    done = world.library.reload()
+    assert (done.is_new, done.epoch.number, done.epoch.plan) == (True, 2, world.next[0])
+    assert world.library.current is done.epoch
+    assert world.library.epoch_of("r1", before) is first
+    assert world.library.epoch_of("r2", world.now) is done.epoch
+    assert world.library.epoch_of("r3", world.now - timedelta(microseconds=1)) is first
+
+
+def test_a_reload_with_mistakes_changes_nothing() -> None:
+    world = World()
+    first = world.library.current
+    _, found = make_plan(Source("gateway.yml", "data_dir: 1\nnonsense: 2\n"), Path("/nowhere"), {})
+    assert found
+    world.next = (None, found)
+    world.after(10)
+    done = world.library.reload()
+    assert (done.is_new, done.epoch, done.diagnostics) == (False, first, found)
+    assert world.library.current is first
+
+
+def test_old_epochs_are_let_go_and_the_oldest_left_stands_for_them() -> None:
+    world = World()
+    times = [world.now]
+    for _ in range(MAXIMUM_EPOCHS + 3):
+        world.after(1)
+        world.library.reload()
+        times.append(world.now)
+    assert world.library.current.number == MAXIMUM_EPOCHS + 4
+    assert world.library.epoch_of("r", times[0]).number == 5
+    assert world.library.epoch_of("r", times[5]).number == 6
+
+
+def reloading(world: World) -> Callable[[float], None]:
+    def reload(seconds: float) -> None:
+        world.after(seconds)
+        world.library.reload()
+
+    return reload
+
+
+def test_a_study_stays_with_its_epoch_while_it_comes() -> None:
+    world = World(study_idle=60)
+    first = world.library.current
+    assert world.library.pin("r1", world.now, "1.2.3") is first
+    reloading(world)(30)
+    assert world.library.pin("r2", world.after(20), "1.2.3") is first
+    assert world.library.epoch_of("r2", world.now) is first
+    # Each instance gives the study time.
+    assert world.library.pin("r3", world.after(59), "1.2.3") is first
+    assert world.library.pin("r4", world.now, "1.2.4") is world.library.current
+    assert world.library.pin("r5", world.now, None) is world.library.current
+    # Silence ends it.
+    assert world.library.pin("r6", world.after(61), "1.2.3") is world.library.current
+    world.library.forget("r2")
+    assert world.library.epoch_of("r2", world.now) is world.library.current
+
+
+def test_where_instances_are_pinned_a_study_moves() -> None:
+    world = World()
+    world.library.pin("r1", world.now, "1.2.3")
+    reloading(world)(1)
+    assert world.library.pin("r2", world.now, "1.2.3") is world.library.current
+
+
+def test_studies_are_remembered_up_to_a_bound() -> None:
+    world = World(study_idle=1e6)
+    first = world.library.current
+    for number in range(MAXIMUM_STUDIES + 1):
+        world.library.pin(f"r{number}", world.now, f"1.2.{number}")
+    reloading(world)(1)
+    assert world.library.pin("x", world.now, "1.2.0") is world.library.current
+    assert world.library.pin("y", world.now, "1.2.2") is first
+
+
+@given(st.lists(st.tuples(st.floats(0.001, 100), st.booleans()), max_size=20), st.floats(0, 2000))
+def test_an_instance_has_one_epoch_that_never_changes(steps: list[tuple[float, bool]], taken: float) -> None:
+    world = World()
+    received = START + timedelta(seconds=taken)
+    seen = set()
+    for seconds, reload in steps:
+        world.after(seconds)
+        if reload:
+            world.library.reload()
+        if world.now >= received:
+            seen.add(world.library.epoch_of("r", received).number)
+    assert len(seen) <= 1
+
+
+@pytest.mark.parametrize(
+    ("called", "name", "there"), [("TRIAL1", "here", True), ("TRIAL1", "there", False), ("X", "here", False)]
+)
+def test_outlets_are_found_by_forward_node_and_name(called: str, name: str, there: bool) -> None:
+    assert (outlet_of(plan(), called, name) is not None) is there
