@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from karnak.gateway.audit import KEYS, AuditEntry, AuditError, AuditEvent, AuditLog
-from karnak.gateway.audit_chain import AuditFinding, audit_files, summarize_audit, verify_audit
+from karnak.gateway.audit_chain import AuditFinding, Link, audit_files, make_line, summarize_audit, verify_audit
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 
@@ -164,6 +164,34 @@ def test_the_first_break_is_named_by_file_and_line(tmp_path: Path) -> None:
         1,
         "line 4 of the log should stand here; lines were added, moved or taken away",
     )
+
+
+@pytest.mark.parametrize("number", [1, 2, 4, 5])
+def test_a_line_that_was_made_anew_with_its_right_hash_is_noticed_at_the_next(tmp_path: Path, number: int) -> None:
+    fill(tmp_path)
+    lines = {line["number"]: line for line in map(json.loads, filter(complete, all_lines(tmp_path)))}
+    old = lines[number]
+    last = Link(number - 1, str(old["previous"]))
+    new, _ = make_line(last, NOON, "received", {"receipt": "another"})
+    for path in audit_files(tmp_path):
+        text = path.read_bytes()
+        path.write_bytes(b"".join(new if is_line(raw, number) else raw for raw in text.splitlines(keepends=True)))
+    finding = verify_audit(tmp_path)
+    assert finding is not None
+    # What a crash has left of the third line lies between the second and the note about it.
+    assert summarize_audit(tmp_path).lines == number
+
+
+def all_lines(folder: Path) -> list[bytes]:
+    return [line for path in audit_files(folder) for line in path.read_bytes().splitlines()]
+
+
+def complete(line: bytes) -> bool:
+    return line.endswith(b'"}')
+
+
+def is_line(line: bytes, number: int) -> bool:
+    return complete(line.removesuffix(b"\n")) and json.loads(line)["number"] == number
 
 
 @pytest.mark.parametrize("name", ["2026-01-02.jsonl", "2026-01-03.jsonl"])

@@ -99,3 +99,11 @@ def test_without_a_token_it_listens_to_nobody_else(host: str) -> None:
     with pytest.raises(UnprotectedApi, match="without a token"):
         check_protected(host, None)
     check_protected(host, TOKEN)
+
+
+def test_a_name_of_which_one_address_is_others_is_not_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    kinds = (socket.AF_INET, socket.SOCK_STREAM, 6, "")
+    found = [(*kinds, ("127.0.0.1", 0)), (*kinds, ("192.0.2.1", 0))]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+    with pytest.raises(UnprotectedApi):
+        check_protected("host.example", None)

@@ -102,6 +102,14 @@ def test_a_head_that_is_cut_short_is_not_taken_for_whole(size: int) -> None:
     assert read(file()[:size], [50]) == (None, b"")
 
 
+def test_a_head_may_be_as_long_as_the_limit() -> None:
+    size = len(file()) - len(DATA_SET)
+    for sizes in ([], [1] * len(file())):
+        assert read(file(), sizes, size) == (FileMeta(SECONDARY_CAPTURE, "1.2.3", EXPLICIT), DATA_SET)
+        with pytest.raises(NotPart10, match=f"longer than {size - 1} bytes"):
+            read(file(), sizes, size - 1)
+
+
 def test_memory_is_bounded_where_the_head_never_ends() -> None:
     endless = head_of(*UIDS, element(0x102, b"OB", b"x" * 1000) * 500)
     reader = HeadReader(60_000)
