@@ -123,7 +123,11 @@ class Connection:
                 os.eventfd_write(self._alarm, 1)
 
     def close(self) -> None:
-        """Close the connection."""
+        """Close the connection; under TLS the peer is told that this is the end, not a break."""
+        if isinstance(self._socket, ssl.SSLSocket):
+            with suppress(OSError, ValueError):
+                # Its answer is not waited for.
+                self._socket.unwrap()
         with suppress(OSError):
             self._socket.close()
         with self._ringing:

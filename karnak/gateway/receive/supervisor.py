@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -203,11 +204,11 @@ class Receivers:
                 status = self._run(process)
             except OSError as error:
                 # No memory or no descriptors for another process.
-                self._hearer.journal("receiver not started", {"reason": error.strerror})
+                self._note("receiver not started", {"reason": error.strerror})
             else:
                 if self._stopping.is_set():
                     return
-                self._hearer.journal("receiver died", {"status": _status_words(status)})
+                self._note("receiver died", {"status": _status_words(status)})
             self._places[process].wipe()
             if time.monotonic() - began > _LONG_LIFE:
                 pause = _FIRST_PAUSE
@@ -228,18 +229,30 @@ class Receivers:
                 if self._stopping.is_set():
                     channel.send({"stop": self._seconds_to_stop})
                 self._channels[process], self._running[process] = channel, running
-            for message in channel.messages():
-                try:
-                    self._hear(channel, message)
-                except Exception as error:
-                    # The receiver goes on; the spool is the truth of what it has.
-                    self._hearer.journal("message of a receiver failed", {"error": type(error).__name__})
-            status = running.wait()
+            try:
+                self._listen_to(channel)
+            except ValueError:
+                # What is no JSON comes from a receiver that is out of its mind.
+                running.kill()
+            status = _end_of(running)
             with self._lock:
                 del self._channels[process], self._running[process]
             return status
         finally:
             ours.close()
+
+    def _listen_to(self, channel: Channel) -> None:
+        for message in channel.messages():
+            try:
+                self._hear(channel, message)
+            except Exception as error:
+                # The receiver goes on; the spool is the truth of what it has.
+                self._note("message of a receiver failed", {"error": type(error).__name__})
+
+    def _note(self, event: str, values: Mapping[str, Value]) -> None:
+        """Write an event; a receiver is kept running also where nobody can write any more."""
+        with suppress(Exception):
+            self._hearer.journal(event, values)
 
     def _spawn(self, channel: int) -> subprocess.Popen[bytes]:
         listening = self._listening.fileno()
@@ -274,8 +287,17 @@ class Receivers:
         try:
             return list(self._hearer.safe([(one, other) for one, other in references]))
         except Exception as error:
-            self._hearer.journal("commitment not looked up", {"error": type(error).__name__})
+            self._note("commitment not looked up", {"error": type(error).__name__})
             return None
+
+
+def _end_of(running: subprocess.Popen[bytes]) -> int:
+    """Wait for a process whose channel has closed; gives its exit status."""
+    try:
+        return running.wait(_GRACE)
+    except subprocess.TimeoutExpired:
+        running.kill()
+        return running.wait()
 
 
 def _status_words(status: int) -> str:

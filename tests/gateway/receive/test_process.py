@@ -8,11 +8,12 @@ import struct
 import subprocess
 import sys
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
+from karnak.gateway.journal import Value
 from karnak.gateway.receive.admission import Address, Admission, Limits
 from karnak.gateway.receive.channel import Channel
 from karnak.gateway.receive.commitment import Reference
@@ -267,6 +268,40 @@ def test_a_gateway_that_fails_does_not_stop_its_receivers(tmp_path: Path) -> Non
     assert set(made.names()) <= {
         "message of a receiver failed", "association ended", "commitment not looked up",
     }  # fmt: skip
+
+
+def test_a_journal_that_fails_does_not_stop_restarts(tmp_path: Path) -> None:
+    class Mute(House):
+        def journal(self, event: str, values: Mapping[str, Value]) -> None:
+            raise OSError("no room")
+
+    with house(tmp_path) as gateway:
+        gateway.running._hearer = Mute(tmp_path)
+        (first,) = gateway.running.process_ids
+        os.kill(first, signal.SIGKILL)
+        with gateway.call() as sender:
+            assert sender.store(b"abcd") == 0
+            assert gateway.running.process_ids != [first]
+
+
+def test_a_receiver_that_talks_nonsense_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with house(tmp_path) as gateway:
+        (first,) = gateway.running.process_ids
+        spawn, spawned = gateway.running._spawn, list[subprocess.Popen[bytes]]()
+
+        def spawn_mad(channel: int) -> subprocess.Popen[bytes]:
+            if spawned:
+                return spawn(channel)
+            script = "import os, sys, time; os.write(int(sys.argv[1]), b'nonsense\\n'); time.sleep(600)"
+            spawned.append(subprocess.Popen([sys.executable, "-c", script, str(channel)], pass_fds=[channel]))
+            return spawned[0]
+
+        monkeypatch.setattr(gateway.running, "_spawn", spawn_mad)
+        os.kill(first, signal.SIGKILL)
+        with gateway.call() as sender:
+            assert sender.store(b"abcd") == 0
+        assert [process.returncode for process in spawned] == [-signal.SIGKILL]
+        assert gateway.names()[:2] == ["receiver died", "receiver died"]
 
 
 def test_a_port_that_is_taken(tmp_path: Path) -> None:

@@ -65,6 +65,15 @@ def test_an_instance_under_tls(version: ssl.TLSVersion, authority: Authority, fi
     assert opened.desk.events == []
 
 
+def test_the_end_is_told(authority: Authority, files: TlsFiles, tmp_path: Path) -> None:
+    """A peer that must know a break from an end (RFC 8446 section 6.1) sees the end."""
+    with door(tmp_path / "data", limits(artim=1), tls=rules_of(files)) as opened:
+        plain = socket.create_connection(("127.0.0.1", opened.port), 20)
+        rules = client_rules(authority)
+        with rules.wrap_socket(plain, server_hostname="127.0.0.1", suppress_ragged_eofs=False) as tls:
+            assert tls.recv(1) == b""
+
+
 def test_only_what_bcp_195_names(authority: Authority, files: TlsFiles, tmp_path: Path) -> None:
     rules = listening_rules(files)
     assert rules.minimum_version == ssl.TLSVersion.TLSv1_2
