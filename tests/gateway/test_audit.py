@@ -21,6 +21,15 @@ from karnak.gateway.audit_chain import AuditFinding, Link, audit_files, make_lin
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def disk_that_is_not_waited_for() -> Iterator[None]:
+    """Thousands of syncs would take minutes on a busy disk; one test asks that they are made."""
+    with pytest.MonkeyPatch.context() as patched:
+        for name in ("fsync", "fdatasync"):
+            patched.setattr(os, name, lambda descriptor: None)
+        yield
+
+
 def clock_of(*times: datetime) -> Callable[[], datetime]:
     """A clock that tells these times and stays at the last."""
     left = list(times)
