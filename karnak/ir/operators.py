@@ -12,7 +12,7 @@ from karnak.ir import strings
 from karnak.ir.expression import Binary, BinaryOperator, Kind, UnaryOperator
 from karnak.ir.strings import EvaluationError
 
-_COMPARISONS: dict[BinaryOperator, Callable[[Any, Any], bool]] = {
+COMPARISONS: dict[BinaryOperator, Callable[[Any, Any], bool]] = {
     BinaryOperator.LESS: operator.lt,
     BinaryOperator.LESS_OR_EQUAL: operator.le,
     BinaryOperator.GREATER: operator.gt,
@@ -44,8 +44,8 @@ def binary(node: Binary, left: Any, right: Any) -> Any:
         return strings.as_text(left) + strings.as_text(right)
     if node.operator is BinaryOperator.MATCHES:
         return left is not None and strings.matches(left, right)
-    if node.operator in _COMPARISONS:
-        return left is not None and right is not None and _COMPARISONS[node.operator](left, right)
+    if node.operator in COMPARISONS:
+        return left is not None and right is not None and COMPARISONS[node.operator](left, right)
     if left is None or right is None:
         return None
     try:

@@ -48,7 +48,8 @@ class Root(Protocol):
     def has_anywhere(self, tag: int) -> bool: ...
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen: one is made for each element that an expression is asked about, and a frozen one takes twice as long.
+@dataclass(slots=True)
 class CurrentElement:
     """The element that an expression is asked about.
 

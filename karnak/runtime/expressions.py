@@ -9,6 +9,7 @@ from typing import Any
 
 from karnak.ir import operators, strings
 from karnak.ir.expression import (
+    NULL,
     Binary,
     BinaryOperator,
     Call,
@@ -30,6 +31,7 @@ from karnak.runtime.evaluate import FUNCTIONS, CurrentElement, Root
 # Asks an instance's root dataset, and the current element where there is one.
 Question = Callable[[Root, "CurrentElement | None"], Any]
 
+_NULL = Literal(None, NULL)
 # Tests of an element's text with one text that is known.
 _TESTS: dict[str, Callable[[str, str], bool]] = {
     "tagValueIsPresent": operator.eq,
@@ -117,6 +119,17 @@ def _method(node: MethodCall) -> Question:
     receiver = compile_expression(node.receiver)
     arguments = [compile_expression(part) for part in node.arguments]
     method, safe, name = strings.METHODS[node.method], node.safe, node.method
+    if not arguments:
+
+        def alone(root: Root, current: CurrentElement | None) -> Any:
+            text = receiver(root, current)
+            if text is not None:
+                return method(text)
+            if safe:
+                return None
+            raise EvaluationError(f"{name}() was called on a value that is absent")
+
+        return alone
 
     def call(root: Root, current: CurrentElement | None) -> Any:
         text = receiver(root, current)
@@ -136,14 +149,28 @@ def _binary(node: Binary) -> Question:
             return lambda root, current: bool(left(root, current) and right(root, current))
         case BinaryOperator.OR:
             return lambda root, current: bool(left(root, current) or right(root, current))
+        case BinaryOperator.EQUAL if node.right == _NULL:
+            return lambda root, current: left(root, current) is None
+        case BinaryOperator.NOT_EQUAL if node.right == _NULL:
+            return lambda root, current: left(root, current) is not None
         case BinaryOperator.EQUAL | BinaryOperator.NOT_EQUAL if node.right.type.kind is Kind.NULL:
             wanted = node.operator is BinaryOperator.EQUAL
             return lambda root, current: (left(root, current) is None and right(root, current) is None) is wanted
         case BinaryOperator.ADD if node.type.kind is Kind.STR:
             text = strings.as_text
             return lambda root, current: text(left(root, current)) + text(right(root, current))
+        case symbol if symbol in operators.COMPARISONS:
+            return _comparison(operators.COMPARISONS[symbol], left, right)
         case _:
             return lambda root, current: operators.binary(node, left(root, current), right(root, current))
+
+
+def _comparison(holds: Callable[[Any, Any], bool], left: Question, right: Question) -> Question:
+    def compare(root: Root, current: CurrentElement | None) -> bool:
+        first, second = left(root, current), right(root, current)
+        return first is not None and second is not None and holds(first, second)
+
+    return compare
 
 
 def _elvis(value: Question, default: Question) -> Question:

@@ -129,7 +129,7 @@ class Maker:
         """
         space = self.root.space
         pieces: list[bytes] = []
-        edits: list[tuple[int, int, int, int, int]] = []
+        edits: list[int] = []
         offset = used
         verdicts, data = self.table.cells.verdicts, self.root.data
         for row, cell, begin, end, parent in space.calls[space.left[:left]].tolist():
@@ -140,13 +140,13 @@ class Maker:
             if not self.plain and verdicts[cell].key.tag == SPECIFIC_CHARACTER_SET:
                 self.charsets[row] = None if made is GONE else value
             if made is GONE:
-                edits.append((row, REMOVED, 0, 0, 0))
+                edits += (row, REMOVED, 0, 0, 0)
                 continue
-            edits.append((row, REPLACED, vr_code(vr), offset, len(value)))
+            edits += (row, REPLACED, vr_code(vr), offset, len(value))
             pieces.append(value)
             offset += len(value)
         if edits:
-            put_made(self.root.rows, np.array(edits, np.int64))
+            put_made(self.root.rows, np.array(edits, np.int64).reshape(-1, 5))
         return np.concatenate((space.pool[:used], np.frombuffer(b"".join(pieces), np.uint8)))
 
     def value(self, verdict: Verdict, row: int, raw: bytes, parent: int) -> tuple[bytes, str]:
