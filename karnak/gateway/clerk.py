@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
 
+from karnak.gateway.audit import AuditLog
 from karnak.gateway.ending import Endings
 from karnak.gateway.journal import Journal
 from karnak.gateway.lane import Lane
 from karnak.gateway.ledger import Retention, prune
+from karnak.gateway.records import of_changes, of_entries
 from karnak.gateway.store.index import Index
 from karnak.gateway.store.rows import Change, Entry
 
@@ -48,6 +50,7 @@ class Clerk:
         index: what is written.
         endings: deals with the files of instances that have ended everywhere, after that was committed.
         retention: how long ended instances stay in the ledger.
+        audit: the audit log.
         added: called with receipts that are in the index now.
         forget: called with receipts whose files are dealt with.
         journal: where events are written.
@@ -60,6 +63,7 @@ class Clerk:
         index: Index,
         endings: Endings,
         retention: Retention,
+        audit: AuditLog,
         added: Callable[[Sequence[str]], None],
         forget: Callable[[str], None],
         journal: Journal,
@@ -69,6 +73,7 @@ class Clerk:
         self._index = index
         self._endings = endings
         self._retention = retention
+        self._audit = audit
         self._added = added
         self._forget = forget
         self._journal = journal
@@ -167,6 +172,8 @@ class Clerk:
         changes = [wish for wish in wishes if isinstance(wish, Change)]
         now = self._clock()
         ended: list[str] = []
+        # The log first: what happens and is not in it would never have happened.
+        self._audit.write(*of_entries(entries), *of_changes(changes))
         if entries:
             ended += self._index.add(entries)
             self._added([entry.receipt for entry in entries])

@@ -3,6 +3,7 @@
 What comes in by any of them is in the spool when its sender hears Success; the gateway is told, and looks after it.
 """
 
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -11,9 +12,12 @@ from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 
+from karnak.gateway.api.app import make_api
+from karnak.gateway.api.house import House
 from karnak.gateway.api.server import HttpServer, listen_on
 from karnak.gateway.bearer import Token
 from karnak.gateway.config_house import Tls
+from karnak.gateway.front_desk import FrontDesk
 from karnak.gateway.house_plan import StowPlan
 from karnak.gateway.journal import Journal, Value
 from karnak.gateway.metrics import Door, Metrics
@@ -47,6 +51,7 @@ class Doors:
         journal: where events are written.
         metrics: what is counted.
         clock: tells the time, in UTC.
+        api: the gateway, as the API sees it.
 
     Raises:
         KarnakError: a port is taken, or a certificate can't be used.
@@ -61,6 +66,7 @@ class Doors:
         journal: Journal,
         metrics: Metrics,
         clock: Callable[[], datetime],
+        api: House,
     ) -> None:
         self._spool = spool
         self._minimum_free = plan.house.spool.minimum_free
@@ -77,6 +83,7 @@ class Doors:
         self._listening = listen(listen_to.host, listen_to.port)
         self._stow_door: StowDoor | None = None
         self._stow: HttpServer | None = None
+        self._api: HttpServer | None = None
         try:
             settings = Settings(plan.data_dir.absolute(), house.spool.durability, limits, _files(house.tls))
             desk = _DimseDesk(stored, safe, journal, metrics)
@@ -84,6 +91,10 @@ class Doors:
             if house.stow is not None:
                 watch = _StowDesk(stored, journal, metrics)
                 self._open_stow(house.stow, watch, clock, listen_to.drain_timeout, listen_to.idle_timeout)
+            if house.api is not None:
+                token = Token.of("token", house.api.token) if house.api.token is not None else None
+                app = make_api(api, token, lambda error: journal.write_error("api failed", error))
+                self._api = HttpServer(app, _bound(house.api.host, house.api.port), listen_to.drain_timeout)
         except BaseException:
             self._listening.close()
             raise
@@ -100,12 +111,18 @@ class Doors:
         """The port for STOW-RS, or None where there is no such door."""
         return self._stow.port if self._stow is not None else None
 
+    @property
+    def api_port(self) -> int | None:
+        """The port of the API, or None where there is none."""
+        return self._api.port if self._api is not None else None
+
     def start(self) -> None:
         """Open them; instances can be sent when this returns."""
         self._look_at_the_disk()
         self._receivers.start(_SECONDS_TO_START)
-        if self._stow is not None:
-            self._stow.start()
+        for server in (self._stow, self._api):
+            if server is not None:
+                server.start()
         self._minding.start()
 
     def stop(self, seconds: float) -> None:
@@ -114,8 +131,9 @@ class Doors:
         self._minding.join()
         self._receivers.stop(seconds)
         self._listening.close()
-        if self._stow is not None:
-            self._stow.stop()
+        for server in (self._stow, self._api):
+            if server is not None:
+                server.stop()
 
     def admit(self, nodes: Sequence[ForwardNode]) -> None:
         """Take new rules of who may come in."""
@@ -137,11 +155,7 @@ class Doors:
         )
         files = _files(plan.tls)
         rules = RenewedRules(files, desk.certificate_failed) if files is not None else None
-        try:
-            listener = listen_on(plan.host, plan.port)
-        except OSError as error:
-            reason = error.strerror or type(error).__name__
-            raise PortTaken(f"can't listen on {plan.host} port {plan.port}: {reason}") from None
+        listener = _bound(plan.host, plan.port)
         self._stow = HttpServer(Starlette(routes=self._stow_door.routes), listener, drain, rules)
 
     def _admits(self, called: str, calling: str, address: str) -> bool:
@@ -172,6 +186,7 @@ def open_doors(gateway: "Gateway") -> Doors:
         gateway.journal,
         gateway.metrics,
         gateway.clock,
+        FrontDesk(gateway),
     )
 
 
@@ -249,6 +264,13 @@ def admission_of(nodes: Iterable[ForwardNode]) -> Admission:
         if sender.reports is not None
     }
     return Admission(nodes, reports)
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    try:
+        return listen_on(host, port)
+    except OSError as error:
+        raise PortTaken(f"can't listen on {host} port {port}: {error.strerror or type(error).__name__}") from None
 
 
 def _files(tls: Tls | None) -> TlsFiles | None:

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from karnak.dsl.diagnostics import Diagnostic
+from karnak.gateway.audit import AuditEntry, AuditEvent, AuditLog
 from karnak.gateway.clerk import Clerk
 from karnak.gateway.disk import Disk
 from karnak.gateway.ending import Endings
@@ -31,6 +32,7 @@ from karnak.gateway.store.queue import Queue
 from karnak.gateway.watching import Watch
 from karnak.runtime.part10 import Instance
 from karnak.runtime.warm import warm_up
+from karnak.version import VERSION
 
 Read = Callable[[], tuple[Plan | None, tuple[Diagnostic, ...]]]
 
@@ -113,6 +115,7 @@ class Gateway:
         self.spool = Spool(plan.data_dir, Disk(), house.spool.durability, self._new_receipt)
         self.spool.tidy()
         self._database = open_database(index_url(plan.data_dir, house.index_url), upgrade=True)
+        self.audit = AuditLog(plan.data_dir / "audit", self.clock)
         self._index = Index(self._database)
         self._index.resume()
         self.queue = Queue(self._database)
@@ -120,7 +123,7 @@ class Gateway:
         endings = Endings(self.spool, house.spool.originals, self.journal, self.clock, self._profile_of)
         retention = Retention(timedelta(days=house.keep_days), house.maximum_rows)
         self._clerk = Clerk(
-            self._index, endings, retention, self._written, self.library.forget, self.journal, self.clock
+            self._index, endings, retention, self.audit, self._written, self.library.forget, self.journal, self.clock
         )
         self._around = Surroundings(
             self.library, self.spool, self.journal, self.metrics, self.clock, self._chance, plan.engine
@@ -137,6 +140,7 @@ class Gateway:
         )
         # A port that is taken is told before anything is done.
         self._doors = self._open_doors(self)
+        self.audit.write(AuditEntry.of(AuditEvent.STARTED, version=VERSION))
         self._clerk.start()
         self._open_lanes()
         self._intake.start()
@@ -159,6 +163,8 @@ class Gateway:
         for outlet in _outlets(self.library.current.plan):
             outlet.destination.close()
         self._clerk.stop()
+        self.audit.write(AuditEntry.of(AuditEvent.STOPPED))
+        self.audit.close()
         self._database.close()
         self.spool.close()
         self._lock.give_back()
@@ -185,8 +191,12 @@ class Gateway:
         self._clerk.flush()
         return self._index.safe(references)
 
-    def reload(self) -> Reload:
-        """Read the configuration again; it becomes active if nothing is wrong with it."""
+    def reload(self, actor: str = "local") -> Reload:
+        """Read the configuration again; it becomes active if nothing is wrong with it.
+
+        Args:
+            actor: who wants it, for the audit log.
+        """
         before = self.library.current
         try:
             done = self.library.reload()
@@ -196,11 +206,13 @@ class Gateway:
             return Reload(before, False, ())
         if not done.is_new:
             self.metrics.reloaded(ReloadOutcome.REFUSED)
+            self.audit.write(AuditEntry.of(AuditEvent.CONFIGURATION_REFUSED, actor=actor))
             for diagnostic in done.diagnostics:
                 where = f"{diagnostic.span.file}:{diagnostic.span.line}:{diagnostic.span.column}"
                 self.journal.write("reload refused", reason=f"{diagnostic.code} {where} {diagnostic.message}")
             return done
         plan = done.epoch.plan
+        self.audit.write(AuditEntry.of(AuditEvent.CONFIGURATION_ACTIVATED, actor=actor, count=done.epoch.number))
         self.metrics.reloaded(ReloadOutcome.ACTIVATED)
         self.metrics.configure(outlet.name for outlet in _outlets(plan))
         self._doors.admit(plan.nodes)

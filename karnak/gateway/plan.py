@@ -173,7 +173,7 @@ class _Planner:
         if resolved.project is None or resolved.program is None:
             return None
         mode: Literal["deid", "morph"] = "deid" if entry.mode == "deidentify" else "morph"
-        return Treatment(mode, resolved.program, resolved.project, pseudonyms)
+        return Treatment(mode, resolved.program, resolved.project, pseudonyms, resolved.file)
 
     def _pseudonyms(self, entry: Entry, at: Location) -> PseudonymSource | None:
         chosen = entry.pseudonym

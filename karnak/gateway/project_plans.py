@@ -21,10 +21,12 @@ class ResolvedProject:
     Attributes:
         project: name and secret, or None where a note says why there is no secret.
         program: its compiled profile, or None where notes say why there is none.
+        file: of the profile, as the configuration names it.
     """
 
     project: Project | None
     program: Program | None
+    file: str = ""
 
 
 def no_duplicates(notes: Notes, what: str, names: Iterable[tuple[Location, str]]) -> None:
@@ -63,7 +65,7 @@ def resolve_projects(
         at: Location = ("projects", i)
         secret = _secret(entry, at, base, environment, notes)
         project = Project(entry.name, secret) if secret is not None else None
-        resolved[entry.name] = ResolvedProject(project, _program(entry, at, base, programs, notes))
+        resolved[entry.name] = ResolvedProject(project, _program(entry, at, base, programs, notes), str(entry.profile))
     return resolved
 
 

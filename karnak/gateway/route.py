@@ -66,12 +66,14 @@ class Treatment:
         program: the compiled profile.
         project: name and secret.
         pseudonyms: where pseudonyms come from; None with "morph", which needs none.
+        file: of the profile, as the configuration names it.
     """
 
     mode: Literal["deid", "morph"]
     program: Program
     project: Project
     pseudonyms: PseudonymSource | None
+    file: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,7 +115,7 @@ class Reader:
     def _start_gateway(self) -> str:
         """Do what `scripts/run` does, on another port; give the greeting."""
         source = default_source(self.folder, lambda _: SECRET)
-        (self.folder / "gateway.yml").write_text(self.here(source.text))
+        (self.folder / "gateway.yml").write_text(self.here(source.text) + f"api: {{ port: {free_port()} }}\n")
         command = [str(self.folder / "bin" / "karnak"), "serve", "--config", "gateway.yml"]
         self._running.enter_context(server(command, self.port, self.log, cwd=self.folder, env=environment()))
         for _ in range(600):

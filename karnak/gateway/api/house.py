@@ -17,7 +17,7 @@ class Check:
     """One thing that must be so for the gateway to be ready.
 
     Attributes:
-        name: what is checked, in a word: `spool`, `index`, `dimse`, `disk`.
+        name: what is checked, in a word: `index`, `disk`.
         ready: whether it is so.
         reason: why not, for people; None where it is so.
     """
