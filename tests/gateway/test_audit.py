@@ -109,12 +109,10 @@ def test_a_value_can_not_break_its_line(tmp_path: Path) -> None:
 
 
 def changes(data: bytes) -> Iterator[bytes]:
-    """Every change of one byte to a few others, every byte taken out, every place with one more."""
+    """One change at every byte, of each kind in turn: another value, taken out, one more before it."""
     for index, byte in enumerate(data):
-        for other in {byte ^ 1, byte ^ 0x20, ord("\n"), ord("0"), 0} - {byte}:
-            yield data[:index] + bytes([other]) + data[index + 1 :]
-        yield data[:index] + data[index + 1 :]
-        yield data[:index] + b"\n" + data[index:]
+        kinds = (bytes([byte ^ 1]), b"", b"\n" + bytes([byte]), bytes([byte ^ 0x20]), b"\0", bytes([byte]) * 2)
+        yield data[:index] + kinds[index % len(kinds)] + data[index + 1 :]
 
 
 @pytest.mark.parametrize("index", [0, 1, 2])
@@ -133,7 +131,7 @@ def test_every_change_of_a_byte_is_found_in_its_file_or_the_next(tmp_path: Path,
         count += 1
     path.write_bytes(whole)
     assert verify_audit(tmp_path) is None
-    assert count > 1000
+    assert count == len(whole) > 100
 
 
 @given(st.data())
