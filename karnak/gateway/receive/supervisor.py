@@ -113,6 +113,7 @@ class Receivers:
         self._ready = threading.Semaphore(0)
         self._stopping = threading.Event()
         self._seconds_to_stop = 0.0
+        self._closed = False
         self._threads = [
             threading.Thread(target=self._keep, args=(process,), name=f"receiver {process}", daemon=True)
             for process in range(processes)
@@ -126,7 +127,8 @@ class Receivers:
     @property
     def associations(self) -> int:
         """How many associations there are now."""
-        return self._places[0].count()
+        with self._lock:
+            return 0 if self._closed else self._places[0].count()
 
     @property
     def process_ids(self) -> list[int]:
@@ -183,9 +185,11 @@ class Receivers:
         for thread in self._threads:
             if thread.ident is not None:
                 thread.join()
-        for places in self._places:
-            places.close()
-        os.close(self._board)
+        with self._lock:
+            self._closed = True
+            for places in self._places:
+                places.close()
+            os.close(self._board)
 
     def _places_of(self, process: int) -> Places:
         limits = self._settings.limits

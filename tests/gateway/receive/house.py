@@ -105,3 +105,4 @@ def house(
         finally:
             made.receivers.stop(5)
             assert made.receivers.process_ids == []
+            assert made.receivers.associations == 0

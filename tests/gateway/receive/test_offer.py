@@ -2,11 +2,7 @@
 
 import pytest
 from pydicom.uid import AllTransferSyntaxes
-from pynetdicom.pdu_primitives import A_ASSOCIATE
-from pynetdicom.presentation import build_context
-from pynetdicom.sop_class import uid_to_service_class
 
-from karnak.gateway.receive.negotiation import storage_items, supported_contexts
 from karnak.gateway.receive.offer import is_storage, is_transfer_syntax
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
@@ -56,32 +52,3 @@ def test_transfer_syntaxes_are_the_standards() -> None:
     assert not is_transfer_syntax("1.2.840.10008.1.2.6.2")  # XML
     assert not is_transfer_syntax("1.2.840.113619.5.2")  # private
     assert not is_transfer_syntax(CT)
-
-
-def _request(*contexts: tuple[str, list[str]]) -> A_ASSOCIATE:
-    request = A_ASSOCIATE()
-    made = [build_context(sop_class, syntaxes) for sop_class, syntaxes in contexts]
-    for number, context in enumerate(made):
-        context.context_id = 2 * number + 1
-    request.presentation_context_definition_list = made
-    return request
-
-
-def test_what_is_supported_of_a_request() -> None:
-    implicit, explicit, jpeg, ge = (
-        "1.2.840.10008.1.2",
-        "1.2.840.10008.1.2.1",
-        "1.2.840.10008.1.2.4.50",
-        "1.2.840.113619.5.2",
-    )
-    request = _request((CT, [ge, explicit, implicit]), (CT, [jpeg]), (WORKLIST, [implicit]), (PRIVATE, [ge]))
-    supported = {str(context.abstract_syntax): context.transfer_syntax for context in supported_contexts(request)}
-    assert supported == {CT: [explicit, implicit, jpeg], PRIVATE: [implicit]}
-
-
-def test_private_sop_classes_are_served_as_storage() -> None:
-    request = _request((PRIVATE, ["1.2.840.10008.1.2"]), (VERIFICATION, ["1.2.840.10008.1.2"]))
-    items = storage_items(supported_contexts(request))
-    assert list(items) == [PRIVATE]
-    service_class = items[next(iter(items))].service_class_uid
-    assert uid_to_service_class(str(service_class)).__name__ == "StorageServiceClass"
