@@ -1,5 +1,6 @@
 """The option --config of commands that look after a gateway, and what it leads to."""
 
+import os
 import secrets
 import sys
 from collections.abc import Callable, Iterable
@@ -47,7 +48,7 @@ def premises_of(config: Path | None) -> Premises:
         source, found = open_source(config)
         if found:
             _end(found)
-    premises, found = find_premises(source, folder)
+    premises, found = find_premises(source, folder, os.environ)
     if premises is None:
         _end(found)
     return premises

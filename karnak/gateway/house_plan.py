@@ -101,6 +101,31 @@ def plan_house(config: Config, base: Path, environment: Mapping[str, str], notes
     return _HousePlanner(config, base, environment, notes).plan()
 
 
+def plan_index(config: Config, environment: Mapping[str, str], notes: Notes) -> str | None:
+    """Find where the index is.
+
+    Args:
+        config: the configuration.
+        environment: environment variables.
+        notes: where to note what is wrong.
+
+    Returns:
+        SQLAlchemy URL, or None for SQLite in the data folder.
+    """
+    section = config.index
+    if section.url is not None and section.url_env is not None:
+        notes.add("G105", "the index has a `url` and a `url_env`", ("index", "url_env"), "leave one of them out")
+    url = section.url
+    if section.url_env is not None:
+        url = environment.get(section.url_env)
+        if url is None:
+            notes.add("G301", f"there is no environment variable {section.url_env}", ("index", "url_env"))
+    if url is not None and not url.startswith(("postgresql", "sqlite")):
+        at: Location = ("index", "url" if section.url is not None else "url_env")
+        notes.add("G103", "the index can lie in SQLite or PostgreSQL only", at, "postgresql+psycopg://...")
+    return url
+
+
 class _HousePlanner:
     def __init__(self, config: Config, base: Path, environment: Mapping[str, str], notes: Notes) -> None:
         self._config = config
@@ -112,7 +137,7 @@ class _HousePlanner:
         config = self._config
         return HousePlan(
             config.spool,
-            self._index_url(),
+            plan_index(self._config, self._environment, self._notes),
             self._api(),
             self._stow(),
             self._tls(config.listen.tls, ("listen", "tls")),
@@ -121,22 +146,6 @@ class _HousePlanner:
             self._patient_key(),
             config.reload,
         )
-
-    def _index_url(self) -> str | None:
-        section = self._config.index
-        if section.url is not None and section.url_env is not None:
-            self._notes.add(
-                "G105", "the index has a `url` and a `url_env`", ("index", "url_env"), "leave one of them out"
-            )
-        url = section.url
-        if section.url_env is not None:
-            url = self._environment.get(section.url_env)
-            if url is None:
-                self._notes.add("G301", f"there is no environment variable {section.url_env}", ("index", "url_env"))
-        if url is not None and not url.startswith(("postgresql", "sqlite")):
-            at: Location = ("index", "url" if section.url is not None else "url_env")
-            self._notes.add("G103", "the index can lie in SQLite or PostgreSQL only", at, "postgresql+psycopg://...")
-        return url
 
     def _api(self) -> ApiPlan | None:
         section = self._config.api

@@ -1,6 +1,6 @@
 """Where a gateway keeps things, for commands that look after them while it runs or is stopped."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,17 +8,16 @@ from pathlib import Path
 
 from sqlalchemy.engine import URL
 
-from karnak.dsl.diagnostics import Diagnostic, in_order
+from karnak.dsl.diagnostics import Diagnostic, has_errors, in_order
 from karnak.dsl.nodes import Source
 from karnak.errors import KarnakError
-from karnak.gateway.config_reading import read_config
+from karnak.gateway.config_reading import Notes, read_config
 from karnak.gateway.house_lock import HouseLock, HouseTaken
+from karnak.gateway.house_plan import plan_index
 from karnak.gateway.store.database import Database, index_url, open_database
 from karnak.gateway.store.index import Index
 from karnak.gateway.store.queue import Choice, Queue
 from karnak.gateway.store.rows import Wish
-
-_MINIMUM_FREE = 256 << 20
 
 
 class NoPremises(KarnakError):
@@ -65,12 +64,15 @@ class Premises:
         return False
 
 
-def find_premises(source: Source, base: Path) -> tuple[Premises | None, tuple[Diagnostic, ...]]:
-    """Read in a configuration where things are kept; its profiles, secrets and peers are not looked at.
+def find_premises(
+    source: Source, base: Path, environment: Mapping[str, str]
+) -> tuple[Premises | None, tuple[Diagnostic, ...]]:
+    """Read in a configuration where things are kept; profiles, secrets and peers are not looked at.
 
     Args:
         source: the text of the configuration.
         base: folder that its relative paths start from.
+        environment: environment variables.
 
     Returns:
         The premises, or None where a diagnostic is an error.
@@ -82,12 +84,15 @@ def find_premises(source: Source, base: Path) -> tuple[Premises | None, tuple[Di
     reading = read_config(source)
     if reading.config is None or reading.root is None:
         return None, in_order(reading.diagnostics)
-    config = reading.config
+    config, notes = reading.config, Notes(reading.root)
     data_dir = base / config.data_dir
     if not data_dir.is_dir():
         raise NoPremises(f"there is no data folder {data_dir}; `karnak serve` makes it")
     names = frozenset(entry.name for node in config.forward_nodes for entry in node.destinations if entry.enabled)
-    return Premises(data_dir, index_url(data_dir), _MINIMUM_FREE, names), ()
+    url = plan_index(config, environment, notes)
+    if has_errors(notes.all):
+        return None, notes.all
+    return Premises(data_dir, index_url(data_dir, url), config.spool.minimum_free, names), ()
 
 
 @dataclass(frozen=True, slots=True)
