@@ -117,7 +117,7 @@ class Gateway:
         self._database = open_database(index_url(plan.data_dir, house.index_url), upgrade=True)
         self.audit = AuditLog(plan.data_dir / "audit", self.clock)
         self._index = Index(self._database)
-        self._index.resume()
+        self._index.resume(self.spool.stored())
         self.queue = Queue(self._database)
         self.ledger = Ledger(self._database)
         endings = Endings(self.spool, house.spool.originals, self.journal, self.clock, self._profile_of)

@@ -109,7 +109,7 @@ class Index:
         """Note what became of parts.
 
         A part that would have to wait is excluded instead where a newer receipt has replaced it or a person has
-        dropped it meanwhile.
+        dropped it meanwhile. What was noted before may be noted again, by who did not hear that it was.
 
         Args:
             changes: what became of them, in order.
@@ -124,29 +124,32 @@ class Index:
         with self._database.writing() as connection:
             states = states_of(connection, sorted({change.receipt for change in changes}))
             made: dict[Key, tuple[Change, int]] = {}
+            noted_before: dict[str, int] = {}
             for change in changes:
                 key = (change.receipt, change.destination)
                 if key not in states:
                     raise ImpossibleTransition(f"the index knows no part {change.receipt} for {change.destination}")
-                now, attempts, wish = states[key]
+                now, attempts, wish, since = states[key]
+                if now in TERMINAL and to_number(change.when) <= since:
+                    noted_before[change.receipt] = since
+                    continue
                 if not leads_to(now, change.state):
                     raise ImpossibleTransition(f"a part that is {now} can't come to be {change.state}")
                 attempts += change.state in _TRIED
                 if change.state is State.WAITING and wish is Wish.DROP:
                     change = _excluded(change, DROPPED)
-                states[key] = (change.state, attempts, None)
+                states[key] = (change.state, attempts, None, to_number(change.when))
                 made[key] = (change, attempts)
             waiting = [change for change, _ in made.values() if change.state is State.WAITING]
             for receipt, destination in self._have_newer(connection, waiting):
                 change, attempts = made[receipt, destination]
                 made[receipt, destination] = (_excluded(change, REPLACED), attempts)
             set_parts(connection, made.values())
-            ended = end_instances(
-                connection, {c.receipt: to_number(c.when) for c, _ in made.values() if c.state in TERMINAL}
-            )
-        for change, _ in made.values():
-            if change.state not in IN_WORK:
-                self._in_work.get(change.destination, set()).discard(change.receipt)
+            ended = end_instances(connection, noted_before | _times(change for change, _ in made.values()))
+        last = {(change.receipt, change.destination): change.state for change in changes}
+        for (receipt, destination), state in last.items():
+            if state not in IN_WORK:
+                self._in_work.get(destination, set()).discard(receipt)
         return ended
 
     def next_retry(self, destination: str) -> datetime | None:
@@ -160,8 +163,12 @@ class Index:
             rows = connection.execute(NEXT, {"destination": destination, "most": 1 + len(in_work)})
             return next((to_time(row.retry_at) for row in rows if row.receipt not in in_work), None)
 
-    def resume(self) -> None:
+    def resume(self, stored: Sequence[str]) -> None:
         """At a start: what was in work when the last process died is due again.
+
+        Args:
+            stored: the receipts in the spool; what has ended of them is not settled, though it may have been noted so
+                before a loss of power brought its file back.
 
         Raises:
             IndexUnavailable: the database refuses.
@@ -170,6 +177,9 @@ class Index:
             for state in sorted(IN_WORK):
                 wanted = update(PARTS).where(OPEN, PARTS.c.state == state.value)
                 connection.execute(wanted.values(state=after(state, Event.RESUME).value))
+            settled = update(INSTANCES).where(INSTANCES.c.settled.is_not(None)).values(settled=None)
+            for some in pieces(stored):
+                connection.execute(settled.where(INSTANCES.c.receipt.in_(some)))
 
     def fulfil(self, now: datetime) -> list[str]:
         """Do what people want of parts: retry them now, or drop them. What is in work is left until it is noted.
@@ -200,9 +210,7 @@ class Index:
                 else:
                     made.append((Change(row.receipt, row.destination, State.ROUTED, now), row.attempts))
             set_parts(connection, made)
-            return end_instances(
-                connection, {change.receipt: to_number(now) for change, _ in made if change.state in TERMINAL}
-            )
+            return end_instances(connection, _times(change for change, _ in made))
 
     def unsettled(self, limit: int) -> list[str]:
         """Receipts of which all parts have ended, and whose file nobody is known to have removed or moved.

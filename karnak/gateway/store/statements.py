@@ -214,15 +214,15 @@ def end_instances(connection: Connection, touched: Mapping[str, int]) -> list[st
     return ended
 
 
-def states_of(connection: Connection, receipts: Sequence[str]) -> dict[Key, tuple[State, int, Wish | None]]:
-    """State, attempts and wish of all parts of some instances."""
-    columns = (PARTS.c.receipt, PARTS.c.destination, PARTS.c.state, PARTS.c.attempts, PARTS.c.wish)
-    found: dict[Key, tuple[State, int, Wish | None]] = {}
+def states_of(connection: Connection, receipts: Sequence[str]) -> dict[Key, tuple[State, int, Wish | None, int]]:
+    """State, attempts, wish and time of all parts of some instances."""
+    columns = (PARTS.c.receipt, PARTS.c.destination, PARTS.c.state, PARTS.c.attempts, PARTS.c.wish, PARTS.c.since)
+    found: dict[Key, tuple[State, int, Wish | None, int]] = {}
     for some in pieces(receipts):
-        for receipt, destination, state, attempts, wish in connection.execute(
+        for receipt, destination, state, attempts, wish, since in connection.execute(
             select(*columns).where(PARTS.c.receipt.in_(some))
         ):
-            found[receipt, destination] = (State(state), attempts, None if wish is None else Wish(wish))
+            found[receipt, destination] = (State(state), attempts, None if wish is None else Wish(wish), since)
     return found
 
 

@@ -118,9 +118,9 @@ class Gateway(RuleBasedStateMachine):
         self.index = Index(self.database)
         abandoned = self.spool.half_received()
         assert self.spool.tidy() == abandoned
-        self.index.resume()
+        self.index.resume(self.spool.stored())
         self.take_in()
-        for receipt in sorted({*self.index.ended(self.spool.stored()), *self.index.unsettled(10_000)}):
+        for receipt in self.index.unsettled(10_000):
             self.finish(receipt)
 
     def clock_ns(self) -> int:

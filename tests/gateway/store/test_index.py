@@ -47,7 +47,7 @@ def test_after_a_crash_what_was_in_work_is_due(index: Index, database: Database)
     a, _ = index.due("pacs", LATER, 2)
     index.note([Change(a.receipt, "pacs", State.TRANSFORMING, LATER)])
     again = Index(database)
-    again.resume()
+    again.resume([])
     assert receipts_due(again) == ["a", "b"]
 
 
@@ -221,12 +221,33 @@ def test_what_can_t_happen_is_refused_and_nothing_noted(index: Index) -> None:
     a, b = index.due("pacs", LATER, 9)
     index.note([ends(a)])
     with pytest.raises(ImpossibleTransition, match="a part that is delivered can't come to be waiting"):
-        index.note([ends(b), waits(a, 1)])
+        index.note([ends(b), Change("a", "pacs", State.WAITING, at(1), "no answer", at(2))])
     with pytest.raises(ImpossibleTransition, match="knows no part x for pacs"):
         index.note([ends(b), Change("x", "pacs", State.EXCLUDED, LATER, "none")])
     assert index.due("pacs", LATER, 9) == []
     index.put_back([b])
     assert receipts_due(index) == ["b"]
+
+
+def test_what_was_noted_may_be_noted_again(index: Index, queue: Queue) -> None:
+    index.add([entry("a", "pacs"), entry("b", "pacs", uid="1"), entry("c", "pacs")])
+    a, b, c = index.due("pacs", LATER, 9)
+    index.add([entry("d", "pacs", uid="1")])
+    changes = [Change("a", "pacs", State.TRANSFORMING, LATER), ends(a), waits(b, 1), waits(c, 1)]
+    assert index.note(changes) == ["a", "b"]
+    before = [queue.list(Choice(state=state), 9) for state in (State.DELIVERED, State.EXCLUDED)]
+    # Whoever noted that did not hear it, as when the database went away at this moment.
+    assert index.note(changes) == ["a", "b"]
+    assert [queue.list(Choice(state=state), 9) for state in (State.DELIVERED, State.EXCLUDED)] == before
+    assert receipts_due(index, seconds=9) == ["c", "d"]
+
+
+def test_a_file_that_is_there_again_is_not_settled(index: Index) -> None:
+    index.add([entry(name, "pacs") for name in "abc"])
+    index.note([ends(part) for part in index.due("pacs", LATER, 2)])
+    index.settle(["a", "b"], LATER)
+    index.resume(["a", "c", "unknown"])
+    assert index.unsettled(9) == ["a"]
 
 
 def test_several_changes_of_one_part_are_noted_in_order(index: Index, queue: Queue) -> None:
