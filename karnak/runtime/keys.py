@@ -56,10 +56,13 @@ class Project:
         digest[8] = digest[8] & 0x3F | 0x80
         return f"2.25.{int.from_bytes(digest)}"
 
+    def fraction(self, text: str) -> float:
+        """Derive a number from 0 (inclusive) to 1 (exclusive)."""
+        return int.from_bytes(self.hash(text)[:6]) / 2**48
+
     def scale(self, text: str, minimum: int, maximum: int) -> int:
         """Derive an integer from minimum (inclusive) to maximum (exclusive)."""
-        fraction = int.from_bytes(self.hash(text)[:6]) / 2**48
-        return int(fraction * (maximum - minimum)) + minimum
+        return scaled(self.fraction(text), minimum, maximum)
 
     def patient_id(self, pseudonym: str) -> str:
         """Derive the PatientID of a pseudonym: up to 32 upper-case hexadecimal digits, no leading zeros."""
@@ -79,6 +82,11 @@ class Project:
         number = int.from_bytes(self.hash(f"pseudonym:{len(patient_id)}:{patient_id}:{issuer or ''}")[:8])
         code = "".join(_SYMBOLS[number >> 5 * i & 31] for i in range(_PSEUDONYM_SYMBOLS))
         return "-".join(code[i : i + 4] for i in range(0, _PSEUDONYM_SYMBOLS, 4))
+
+
+def scaled(fraction: float, minimum: int, maximum: int) -> int:
+    """The integer at a fraction of the way from minimum (inclusive) to maximum (exclusive)."""
+    return int(fraction * (maximum - minimum)) + minimum
 
 
 def parse_secret(text: str) -> bytes:

@@ -22,7 +22,7 @@ from karnak.runtime.encoding import (
     effective_vr,
     leaf,
 )
-from karnak.runtime.keys import Project
+from karnak.runtime.keys import Project, scaled
 from karnak.runtime.repertoire import Repertoire
 from karnak.runtime.text import values_of
 from karnak.standard.uids import is_registered
@@ -187,8 +187,10 @@ def map_dates(element: RawDataElement, around: Surroundings, change: Callable[[s
 def amount_in_range(around: Surroundings, min_days: int, max_days: int, min_seconds: int, max_seconds: int) -> Amount:
     """Draw both amounts of a range by PatientID; a 0 that need not be becomes 1."""
 
+    fraction = around.project.fraction(around.patient_id)
+
     def draw(minimum: int, maximum: int) -> int:
-        amount = around.project.scale(around.patient_id, minimum, maximum)
+        amount = scaled(fraction, minimum, maximum)
         # A zero shift would leave the real date.
         return 1 if amount == 0 and maximum > 1 else amount
 
