@@ -49,10 +49,30 @@ class Receiver:
     Attributes:
         port: where.
         folder: where what it gets lies.
+        processes: that receive, or their parents.
     """
 
     port: int
     folder: Path
+    processes: Sequence[int]
+
+    def seconds(self) -> float:
+        """Processor time that it has used, with that of children that have ended."""
+        fields = [Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split() for process in self.processes]
+        return sum(int(tick) for one in fields for tick in one[11:15]) / os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True)
+class Round:
+    """What one round has shown.
+
+    Attributes:
+        rate: instances per second.
+        processor: seconds of processor time for each instance.
+    """
+
+    rate: float
+    processor: float
 
 
 class Deaf:
@@ -119,14 +139,17 @@ def receivers(disk: Path, *, no_delay: bool) -> Iterator[Mapping[str, Receiver]]
                 folders[PYNETDICOM],
             ],
         }
+        processes: dict[str, Sequence[int]] = {}
         for what, command in commands.items():
             environment = _environment(no_delay) | {"PYTHONPATH": str(ROOT)}
-            stack.enter_context(server(command, ports[what], folder / f"{ports[what]}.log", env=environment))
+            log = folder / f"{ports[what]}.log"
+            processes[what] = [stack.enter_context(server(command, ports[what], log, env=environment)).pid]
         durabilities: dict[str, Durability] = {FSYNC: "fsync", OS: "os"}
         for what, durability in durabilities.items():
-            ports[what] = stack.enter_context(_karnak(folders[what], durability)).port
+            made = stack.enter_context(_karnak(folders[what], durability))
+            ports[what], processes[what] = made.port, made.process_ids
             folders[what] = folders[what] / "spool" / "ready"
-        yield {what: Receiver(ports[what], folders[what]) for what in folders}
+        yield {what: Receiver(ports[what], folders[what], processes[what]) for what in folders}
 
 
 @contextmanager
@@ -150,24 +173,28 @@ def _environment(no_delay: bool) -> dict[str, str]:
 
 def _in_turn(
     found: Mapping[str, Receiver], setting: Setting, files: Path, associations: Sequence[int], *, no_delay: bool
-) -> Mapping[tuple[str, int], float]:
-    """Instances per second by receiver and number of associations: medians over rounds, in turn."""
-    rates: dict[tuple[str, int], list[float]] = {(what, at_once): [] for at_once in associations for what in found}
+) -> Mapping[tuple[str, int], Round]:
+    """Send by receiver and number of associations: medians over rounds, in turn."""
+    rounds: dict[tuple[str, int], list[Round]] = {(what, at_once): [] for at_once in associations for what in found}
     # dcmtk and pynetdicom wait 40 ms for each instance then.
     few = {STORESCP, PYNETDICOM} if not no_delay else set()
     for number in range(setting.rounds(ROUNDS) + 1):
-        for (what, at_once), taken in rates.items():
+        for (what, at_once), taken in rounds.items():
             count = setting.count(INSTANCES_OF_THE_SLOW if what in few else INSTANCES)
-            rate = _rate(found[what], sorted(files.iterdir())[:count], at_once, no_delay)
+            one = _send(found[what], sorted(files.iterdir())[:count], at_once, no_delay)
             if number:
-                taken.append(rate)
-    return {key: median(taken) for key, taken in rates.items()}
+                taken.append(one)
+    return {
+        key: Round(median(one.rate for one in taken), median(one.processor for one in taken))
+        for key, taken in rounds.items()
+    }
 
 
-def _rate(receiver: Receiver, files: Sequence[Path], associations: int, no_delay: bool) -> float:
-    """Send files by storescu, divided among associations, and give instances per second."""
+def _send(receiver: Receiver, files: Sequence[Path], associations: int, no_delay: bool) -> Round:
+    """Send files by storescu, divided among associations."""
     shares = [share for number in range(associations) if (share := files[number::associations])]
     options = ["-aec", "ANYONE", "127.0.0.1", str(receiver.port)]
+    used = receiver.seconds()
     start = perf_counter()
     senders = [
         subprocess.Popen([tool("storescu"), *options, *share], env=_environment(no_delay), stderr=subprocess.PIPE)
@@ -178,31 +205,34 @@ def _rate(receiver: Receiver, files: Sequence[Path], associations: int, no_delay
         if sender.returncode:
             raise RuntimeError(said.decode(errors="replace"))
     took = perf_counter() - start
+    used = receiver.seconds() - used
     stored = list(receiver.folder.iterdir())
     if len(stored) != len(files):
         raise RuntimeError(f"{len(stored)} of {len(files)} instances were stored")
     for one in stored:
         one.unlink()
-    return len(files) / took
+    return Round(len(files) / took, used / len(files))
 
 
-def _fast_table(rates: Mapping[tuple[str, int], float]) -> Table:
+def _fast_table(rounds: Mapping[tuple[str, int], Round]) -> Table:
     rows = [
         (
             what,
-            *(rounded(rates[what, at_once]) for at_once in (1, 4)),
-            *(times(rates[what, at_once] / rates[STORESCP, at_once]) for at_once in (1, 4)),
-            *(times(rates[what, at_once] / rates[PYNETDICOM, at_once]) for at_once in (1, 4)),
+            *(rounded(rounds[what, at_once].rate) for at_once in (1, 4)),
+            *(times(rounds[what, at_once].rate / rounds[STORESCP, at_once].rate) for at_once in (1, 4)),
+            *(times(rounds[what, at_once].rate / rounds[PYNETDICOM, at_once].rate) for at_once in (1, 4)),
+            rounded(rounds[what, 1].processor * 1e3),
         )
         for what in (STORESCP, PYNETDICOM, FSYNC, OS)
     ]
-    columns = ("associations", "1", "4", "1, of storescp", "4, of storescp", "1, of pynetdicom", "4, of pynetdicom")
-    return Table("CT of 535 kB received per second, Nagle's algorithm off at dcmtk's ends", columns, rows)
+    of = ("1, of storescp", "4, of storescp", "1, of pynetdicom", "4, of pynetdicom")
+    title = "CT of 535 kB received per second, Nagle's algorithm off at dcmtk's ends"
+    return Table(title, ("associations", "1", "4", *of, "processor, ms each"), rows)
 
 
-def _slow_table(rates: Mapping[tuple[str, int], float]) -> Table:
+def _slow_table(rounds: Mapping[tuple[str, int], Round]) -> Table:
     rows = [
-        (what, rounded(rates[what, 1]), times(rates[what, 1] / rates[STORESCP, 1]))
+        (what, rounded(rounds[what, 1].rate), times(rounds[what, 1].rate / rounds[STORESCP, 1].rate))
         for what in (STORESCP, PYNETDICOM, FSYNC, OS)
     ]
     return Table("The same with Nagle's algorithm on, as dcmtk has it by default", ("", "1", "of storescp"), rows)
