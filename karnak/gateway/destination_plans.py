@@ -22,7 +22,15 @@ from karnak.gateway.config_reading import Location, Notes, did_you_mean
 from karnak.gateway.deliver.association import Peer
 from karnak.gateway.deliver.backoff import Backoff
 from karnak.gateway.deliver.conversion import TARGETS
-from karnak.gateway.deliver.credentials import Anonymous, Basic, Bearer, Client, ClientCredentials, Credentials
+from karnak.gateway.deliver.credentials import (
+    Anonymous,
+    Basic,
+    Bearer,
+    Client,
+    ClientCredentials,
+    Credentials,
+    is_token,
+)
 from karnak.gateway.deliver.dicom import DicomDestination
 from karnak.gateway.deliver.folder import FolderDestination
 from karnak.gateway.deliver.layout import Layout, LayoutError
@@ -144,6 +152,11 @@ class DestinationPlanner:
             return Basic(entry.user, self._secret("password", entry.password_file, entry.password_env, at))
         if isinstance(entry, BearerEntry):
             token = self._secret("token", entry.token_file, entry.token_env, at)
+            if token and not is_token(token):
+                key = "token_env" if entry.token_file is None else "token_file"
+                self._notes.add(
+                    "G306", "what is in it can't be a bearer token", (*at, key), "RFC 6750 section 2.1 says what can"
+                )
             path = self._base / entry.token_file if entry.token_file is not None else None
             return Bearer(lambda: _read(path) if path is not None else token)
         if isinstance(entry, OAuth2Entry):
@@ -206,7 +219,7 @@ class DestinationPlanner:
             self._notes.add("G306", f"the file {file} can't be read: {error.strerror}", (*at, f"{what}_file"))
         except ValueError:
             key = f"{what}_env" if file is None else f"{what}_file"
-            message = f"there is no {what.replace('_', ' ')} in it: one line of ASCII letters, digits and signs"
+            message = f"there is no {what.replace('_', ' ')} in it: one line of letters, digits and signs"
             self._notes.add("G306", message, (*at, key))
         return ""
 

@@ -203,3 +203,6 @@ def test_a_bearer_token_that_can_not_be_read() -> None:
 
     with pytest.raises(CredentialsError, match=r"^the bearer token can't be read$"):
         Bearer(missing).header()
+    for text in ("", "a b", "a\r\nX: y", "gehört"):
+        with pytest.raises(CredentialsError, match=r"^what should be the bearer token is none$"):
+            Bearer(lambda text=text: text).header()  # type: ignore[misc]

@@ -37,7 +37,7 @@ Make = Callable[..., tuple[Plan | None, tuple[Diagnostic, ...]]]
 def make(tmp_path: Path) -> Make:
     authority = Authority(tmp_path, "ca")
     authority.issue("own")
-    for name, text in (("password", SECRET + "\n"), ("two-lines", "a\nb"), ("empty", "\n")):
+    for name, text in (("password", SECRET + "\n"), ("two-lines", "a\nb"), ("empty", "\n"), ("spaces", "a b")):
         (tmp_path / name).write_text(text)
         (tmp_path / name).chmod(0o600)
     (tmp_path / "open").write_text(SECRET)
@@ -157,6 +157,7 @@ def test_a_token_file_is_read_each_time(make: Make, tmp_path: Path) -> None:
         (STOW + ", auth: { type: bearer, token_file: empty }", "G306", "there is no token in it"),
         (STOW + ", auth: { type: bearer, token_file: long }", "G306", "there is no token in it"),
         (STOW + ", auth: { type: bearer, token_env: MISSING }", "G306", "there is no environment variable MISSING"),
+        (STOW + ", auth: { type: bearer, token_file: spaces }", "G306", "what is in it can't be a bearer token"),
         (STOW + ", auth: { type: bearer, token_env: EMPTY }", "G306", "there is no token in it"),
         (STOW + ", auth: { type: bearer }", "G102", "one of `token_file` and `token_env` is needed here"),
         (

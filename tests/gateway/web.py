@@ -50,6 +50,7 @@ class Asked:
 
 
 Answering = Callable[[Asked], Response]
+Script = Callable[[socket.socket], None]
 
 
 @dataclass
@@ -98,7 +99,7 @@ def web_service(*answers: Answering, tls: Pair | None = None) -> Iterator[WebSer
 
 
 @contextmanager
-def bytes_service(*scripts: Callable[[socket.socket], None]) -> Iterator[WebService]:
+def bytes_service(*scripts: Script) -> Iterator[WebService]:
     """Run a service with a script for each connection, which is closed when the script returns."""
     listener = socket.create_server(("127.0.0.1", 0))
     made = WebService(f"http://127.0.0.1:{listener.getsockname()[1]}/dicom-web")
@@ -114,7 +115,7 @@ def bytes_service(*scripts: Callable[[socket.socket], None]) -> Iterator[WebServ
                     target=play, args=(scripts[min(number, len(scripts) - 1)], connection), daemon=True
                 ).start()
 
-    def play(script: Callable[[socket.socket], None], connection: socket.socket) -> None:
+    def play(script: Script, connection: socket.socket) -> None:
         with suppress(OSError), connection:
             script(connection)
 
@@ -129,17 +130,16 @@ def bytes_service(*scripts: Callable[[socket.socket], None]) -> Iterator[WebServ
 
 
 def read_request(connection: socket.socket) -> bytes:
-    """Read one whole request of HTTP/1.1 with a Content-Length."""
-    data = b""
+    """Read one whole request of HTTP/1.1 with a Content-Length, and give its body."""
+    data = bytearray()
     while b"\r\n\r\n" not in data:
         data += connection.recv(65536)
-    head, _, body = data.partition(b"\r\n\r\n")
-    (length,) = (
-        int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")
-    )
-    while len(body) < length:
-        body += connection.recv(65536)
-    return body
+    head, _, _ = bytes(data).partition(b"\r\n\r\n")
+    lines = (line.lower() for line in head.split(b"\r\n"))
+    (length,) = (int(line.split(b":")[1]) for line in lines if line.startswith(b"content-length:"))
+    while len(data) < len(head) + 4 + length:
+        data += connection.recv(1 << 20)
+    return bytes(data[len(head) + 4 :])
 
 
 @contextmanager

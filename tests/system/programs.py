@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,8 +105,9 @@ class Orthanc:
     port: int
     http: str
 
-    def get(self, path: str) -> bytes:
-        with urllib.request.urlopen(self.http + path, timeout=30) as answer:
+    def get(self, path: str, headers: Mapping[str, str] | None = None) -> bytes:
+        request = urllib.request.Request(self.http + path, headers=dict(headers or {}))
+        with urllib.request.urlopen(request, timeout=30) as answer:
             data: bytes = answer.read()
             return data
 

@@ -30,6 +30,11 @@ _OAUTH_ERRORS = frozenset(
 )  # fmt: skip
 
 
+def is_token(text: str) -> bool:
+    """Tell whether a text can be a bearer token."""
+    return _TOKEN.fullmatch(text) is not None
+
+
 class CredentialsError(DeliveryError):
     """There are no credentials to send; the message holds no secret."""
 
@@ -114,9 +119,12 @@ class Bearer:
 
     def _fresh(self) -> str:
         try:
-            return self._read()
+            token = self._read()
         except (OSError, ValueError):
             raise CredentialsError("the bearer token can't be read") from None
+        if not is_token(token):
+            raise CredentialsError("what should be the bearer token is none")
+        return token
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +211,7 @@ class ClientCredentials:
             # Whatever a reader stumbles over, the server sent it; the exception's text may quote it.
             raise CredentialsError("the answer of the authorization server is malformed") from None
         token, kind = answer.get("access_token"), str(answer.get("token_type", "")).lower()
-        if not isinstance(token, str) or not _TOKEN.fullmatch(token) or kind != "bearer":
+        if not isinstance(token, str) or not is_token(token) or kind != "bearer":
             raise CredentialsError("the authorization server gives no bearer token")
         lifetime = _seconds(answer.get("expires_in"))
         self._token = token

@@ -166,6 +166,8 @@ class StowDestination:
                 if attempts >= _ATTEMPTS:
                     raise
                 continue
+            except httpx.InvalidURL:
+                raise DeliveryError("the address of the service can't be used") from None
             except RuntimeError:
                 raise DeliveryError("the gateway is being stopped") from None
             if status != HTTPStatus.UNAUTHORIZED or renewed or not self._credentials.renew(authorization):

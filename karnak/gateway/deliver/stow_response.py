@@ -61,7 +61,7 @@ def read_answer(content_type: str, body: bytes) -> Told:
             return _told(_from_json(json.loads(body)))
         if kind.endswith("xml"):
             return _told(_from_xml(body))
-    except (ValueError, TypeError, AttributeError, RecursionError, ElementTree.ParseError):
+    except (ValueError, TypeError, AttributeError, LookupError, RecursionError, ElementTree.ParseError):
         # Whatever a reader stumbles over, the service sent it.
         return Told()
     return Told()
