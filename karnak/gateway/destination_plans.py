@@ -3,8 +3,10 @@
 import secrets
 import time
 from collections.abc import Mapping
+from ipaddress import ip_address
 from pathlib import Path
 from ssl import SSLContext
+from urllib.parse import urlsplit
 
 from karnak.gateway.config_destinations import (
     KEEP,
@@ -130,7 +132,7 @@ class DestinationPlanner:
         secure = entry.url.startswith("https:")
         if entry.tls is not None and not secure:
             self._notes.add("G205", "with an address that begins with http:// `tls` has no effect", (*at, "tls"))
-        if entry.auth is not None and not secure:
+        if entry.auth is not None and not secure and _leaves_machine(entry.url):
             message = "everyone on the way can read these credentials, and the instances"
             self._notes.add("G214", message, (*at, "url"), "use an address that begins with https://")
         service = Service(
@@ -165,7 +167,7 @@ class DestinationPlanner:
 
     def _oauth2(self, entry: OAuth2Entry, service: Service, at: Location) -> Credentials:
         secure = entry.token_url.startswith("https:")
-        if not secure:
+        if not secure and _leaves_machine(entry.token_url):
             message = "everyone on the way can read the secret and the tokens"
             self._notes.add("G214", message, (*at, "token_url"), "use an address that begins with https://")
         client = Client(
@@ -222,6 +224,14 @@ class DestinationPlanner:
             message = f"there is no {what.replace('_', ' ')} in it: one line of letters, digits and signs"
             self._notes.add("G306", message, (*at, key))
         return ""
+
+
+def _leaves_machine(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        return not ip_address(host).is_loopback
+    except ValueError:
+        return host != "localhost"
 
 
 def _read(path: Path) -> str:

@@ -109,6 +109,13 @@ def test_credentials_are_read_and_stand_nowhere(make: Make) -> None:
     assert (client.scope, client.in_body, client.parameters) == ("a b", True, {"audience": "pacs"})
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1:8042", "localhost", "[::1]:80"])
+def test_credentials_that_do_not_leave_the_machine_are_nobodys_business(make: Make, host: str) -> None:
+    address = STOW.replace("https://pacs.example", f"http://{host}")
+    _, diagnostics = make(address + ", auth: { type: bearer, token_env: PASSWORD }")
+    assert diagnostics == ()
+
+
 def test_a_token_file_is_read_each_time(make: Make, tmp_path: Path) -> None:
     plan, _ = make(STOW + ", auth: { type: bearer, token_file: password }")
     assert plan is not None

@@ -9,7 +9,7 @@ Source: PS3.18 section 10.5.
 import contextlib
 import ssl
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
@@ -185,7 +185,9 @@ class StowDestination:
         if authorization is not None:
             headers["Authorization"] = authorization
         url = self._service.url.rstrip("/") + "/studies"
-        with self._http.stream("POST", url, content=_once(body), headers=headers) as answer:
+        pieces = _once(body)
+        # Closed in the end: what is left of an exception must not keep instances open.
+        with contextlib.closing(pieces), self._http.stream("POST", url, content=pieces, headers=headers) as answer:
             deadline = self._monotonic() + self._service.response_timeout
             read = bytearray()
             for piece in answer.iter_bytes():
@@ -198,7 +200,7 @@ class StowDestination:
             return answer.status_code, answer.headers.get("Content-Type", ""), bytes(read)
 
 
-def _once(body: Related) -> Iterator[bytes]:
+def _once(body: Related) -> Generator[bytes, None, None]:
     yield from body
 
 
