@@ -260,7 +260,10 @@ class Maker:
         """What an expression has decided for the sequence whose items inherit it."""
         rows = self.root.rows
         while row not in self.inherited:
-            row = int(rows[rows[row, PARENT], PARENT])
+            item = int(rows[row, PARENT])
+            if item < 0:
+                raise AssertionError("nothing is inherited at the root")
+            row = int(rows[item, PARENT])
         return self.inherited[row]
 
     def carry_out(self, decision: Decision, verdict: Verdict, row: int, around: Surroundings) -> tuple[bytes, str]:

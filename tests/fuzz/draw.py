@@ -5,7 +5,7 @@ import time
 from random import Random
 
 from tests.property.dense import damaged
-from tests.property.executors import agree, around, drawn
+from tests.property.executors import agree, around, asking, drawn
 
 
 def main() -> None:
@@ -15,7 +15,7 @@ def main() -> None:
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         random = Random(seed)
-        case = drawn(random)
+        case = drawn(random) if seed % 3 else asking(random)
         if seed % 4 == 0:
             case = around(random, damaged(random, case.data, first=132), case.profile)
         try:

@@ -9,7 +9,8 @@ from karnak.runtime.deidentify import Engine, Mode, deidentify
 from karnak.runtime.keys import Project
 from karnak.runtime.outcome import Outcome
 from karnak.runtime.program import Program
-from karnak.testing.specimen import Specimen, part10
+from karnak.testing.character_sets import DEFAULT
+from karnak.testing.specimen import EXPLICIT, Specimen, part10
 from tests.property import dense
 from tests.property.reducing import reduced
 from tests.runtime.making import NOW
@@ -53,6 +54,19 @@ class Case:
 def drawn(random: Random) -> Case:
     """A case from the dense vocabulary."""
     return around(random, dense.specimen(random), dense.profile(random))
+
+
+def asking(random: Random) -> Case:
+    """A case in which much follows from what expressions say of sequences and private elements."""
+    made = dense.specimen(random, random.choice(("", EXPLICIT)))
+    blocks = []
+    if made.transfer_syntax_uid == EXPLICIT:
+        blocks = dense.block(random, dense.Inside(2, DEFAULT, implicit=False))
+    asked = [dense.asking_rule(random, line) for line in range(1, 1 + random.randint(1, 3))]
+    others = dense.profile(random, random.choice((dense.rule, dense.private_rule)))
+    rules = (*asked, *others.rules) if random.choice((True, False)) else (*others.rules, *asked)
+    elements = dense.in_order([*blocks, *made.elements])
+    return around(random, replace(made, elements=elements), replace(others, rules=rules))
 
 
 def around(random: Random, made: Specimen | bytes, profile: Profile) -> Case:

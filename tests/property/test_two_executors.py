@@ -25,7 +25,7 @@ from karnak.testing.specimen import EXPLICIT as EXPLICIT_SYNTAX
 from karnak.testing.specimen import IMPLICIT as IMPLICIT_SYNTAX
 from karnak.testing.specimen import Specimen, encoded, leaf
 from tests.property import dense
-from tests.property.executors import MODES, Case, agree, around, difference, drawn
+from tests.property.executors import MODES, Case, agree, around, asking, difference, drawn
 from tests.property.indexes import flattened, scanned
 from tests.runtime.making import SR as STRUCTURED_REPORT
 from tests.runtime.making import basic, rule
@@ -118,14 +118,7 @@ def test_expressions(random: Random) -> None:
 @given(randoms())
 @examples(500, shrinks=False)
 def test_answers_that_the_fate_of_other_elements_follows_from(random: Random) -> None:
-    inside = dense.Inside(2, DEFAULT, implicit=False)
-    made = dense.specimen(random, random.choice(("", EXPLICIT_SYNTAX)))
-    blocks = dense.block(random, inside) if made.transfer_syntax_uid == EXPLICIT_SYNTAX else ()
-    asking = [dense.asking_rule(random, line) for line in range(1, 1 + random.randint(1, 3))]
-    other = dense.profile(random, random.choice((dense.rule, dense.private_rule)))
-    rules = (*asking, *other.rules) if random.choice((True, False)) else (*other.rules, *asking)
-    specimen = replace(made, elements=dense.in_order([*blocks, *made.elements]))
-    agree(around(random, specimen, replace(other, rules=rules)))
+    agree(asking(random))
 
 
 @given(randoms())
