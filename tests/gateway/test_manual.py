@@ -187,7 +187,7 @@ def _events(package: Path) -> set[str]:
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
                 on_journal = node.func.attr in ("write", "write_error") and "journal" in ast.unparse(node.func.value)
                 first = node.args[0]
-                named = on_journal or node.func.attr in ("journal", "journal_error", "_journal", "_say")
+                named = on_journal or node.func.attr in ("journal", "journal_error", "_journal", "_say", "_note")
                 if named and isinstance(first, ast.Constant) and isinstance(first.value, str):
                     found.add(first.value)
     return found
