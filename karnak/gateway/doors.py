@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from starlette.applications import Starlette
 
 from karnak.gateway.api.app import make_api
+from karnak.gateway.api.guard import check_protected
 from karnak.gateway.api.house import House
 from karnak.gateway.api.server import HttpServer, listen_on
 from karnak.gateway.bearer import Token
@@ -93,6 +94,7 @@ class Doors:
                 self._open_stow(house.stow, watch, clock, listen_to.drain_timeout, listen_to.idle_timeout)
             if house.api is not None:
                 token = Token.of("token", house.api.token) if house.api.token is not None else None
+                check_protected(house.api.host, token)
                 app = make_api(api, token, lambda error: journal.write_error("api failed", error))
                 self._api = HttpServer(app, _bound(house.api.host, house.api.port), listen_to.drain_timeout)
         except BaseException:
@@ -151,7 +153,7 @@ class Doors:
         senders = [Sender(Token.of(sender.calling_ae, sender.token), sender.called_ae) for sender in plan.senders]
         settings = StowSettings(senders, StowLimits(plan.maximum_instance), idle)
         self._stow_door = StowDoor(
-            settings, self._spool.begin, self._admits, self._is_full, desk, clock, time.monotonic
+            settings, self._spool.begin, self._admits, self._is_full, desk, clock, time.monotonic, desk.failed
         )
         files = _files(plan.tls)
         rules = RenewedRules(files, desk.certificate_failed) if files is not None else None
@@ -248,6 +250,10 @@ class _StowDesk:
             status=str(status),
             count=instances,
         )
+
+    def failed(self, error: Exception) -> None:
+        """Say that something unforeseen has happened to a request."""
+        self._journal.write_error("request failed", error)
 
     def certificate_failed(self, error: UnusableCertificate) -> None:
         """Say that new certificates can't be used; the last good ones stay."""
