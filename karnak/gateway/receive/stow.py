@@ -30,6 +30,7 @@ MULTIPART = "multipart/related"
 # Bytes that are gathered before a thread takes them apart.
 _BATCH = 1 << 20
 _RETRY_AFTER = "60"
+_AE_TITLE_LENGTH = 16
 
 _T = TypeVar("_T")
 
@@ -156,7 +157,9 @@ class StowDoor:
         return answer
 
     def _refuse(self, address: str, calling: str, called: str, answer: Response) -> Response:
-        self._watch.refused(address, calling, called if calling else "", answer.status_code, 0)
+        # An address may hold anything; what can't be an AE title is told to nobody.
+        known = called if calling and len(called) <= _AE_TITLE_LENGTH else ""
+        self._watch.refused(address, calling, known, answer.status_code, 0)
         return answer
 
     def _receive(self, called: str, calling: str, address: str, meta: FileMeta) -> Receiving:

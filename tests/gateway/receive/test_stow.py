@@ -181,6 +181,12 @@ def test_each_token_stands_for_its_ae_title_and_the_address_may_name_the_node(do
     assert (arrival.calling_ae, arrival.called_ae) == ("MR01", "OTHER")
 
 
+def test_an_address_that_is_no_ae_title_is_not_told(door: Running) -> None:
+    assert post(door, body(file(1)), "/DOE_JANE_1970-01-01/dicomweb/studies").status_code == 403
+    assert post(door, body(file(1)), "/SIXTEEN_LETTERS_/dicomweb/studies").status_code == 403
+    assert door.watched.refusals == [("CT01", "", 403, 0), ("CT01", "SIXTEEN_LETTERS_", 403, 0)]
+
+
 def test_errors_are_problem_details(door: Running) -> None:
     answer = post(door, body(file(1)), Authorization="Bearer wrong")
     assert answer.headers["content-type"] == "application/problem+json"
