@@ -5,9 +5,10 @@ says, it hands to the interpreter by raising FallBack; it never guesses. Its mea
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from types import MappingProxyType
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,8 +86,7 @@ _NOTHING_ADDED: Mapping[int, RawDataElement] = MappingProxyType({})
 _TOO_LONG = "a new value is too long for its length field"
 
 
-@dataclass(frozen=True, slots=True)
-class Rewritten:
+class Rewritten(NamedTuple):
     """A dataset that was rewritten.
 
     Attributes:
@@ -361,6 +361,10 @@ class _Rewrite:
         for tag, (edit, vr, pool, start, size) in zip(OUTPUT_UIDS, edits.tolist(), strict=True):
             if edit == REMOVED or vr == _VR_SQ:
                 found[tag] = None
+            elif edit == KEPT and vr == _VR_UI:
+                found[tag] = self.root.text(tag)
+            elif vr == _VR_UI:
+                found[tag] = text_in(self.new_value(made, pool, start, size), "UI", self.encoding, DEFAULT_REPERTOIRE)
             elif vr_name(vr) in REPERTOIRE_VRS:
                 value = self.root.value(self.root.row(tag)) if edit == KEPT else self.new_value(made, pool, start, size)
                 found[tag] = self.output_text(value, vr_name(vr))
