@@ -19,6 +19,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from karnak.gateway.bearer import Token, find_token
+from karnak.gateway.config_types import AE_TITLE_LENGTH
 from karnak.gateway.problem import problem
 from karnak.gateway.receive.multipart import BadMultipart, media_type
 from karnak.gateway.receive.part10_stream import FileMeta
@@ -30,7 +31,6 @@ MULTIPART = "multipart/related"
 # Bytes that are gathered before a thread takes them apart.
 _BATCH = 1 << 20
 _RETRY_AFTER = "60"
-_AE_TITLE_LENGTH = 16
 
 _T = TypeVar("_T")
 
@@ -158,7 +158,7 @@ class StowDoor:
 
     def _refuse(self, address: str, calling: str, called: str, answer: Response) -> Response:
         # An address may hold anything; what can't be an AE title is told to nobody.
-        known = called if calling and len(called) <= _AE_TITLE_LENGTH else ""
+        known = called if calling and len(called) <= AE_TITLE_LENGTH else ""
         self._watch.refused(address, calling, known, answer.status_code, 0)
         return answer
 
