@@ -21,6 +21,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "doctor": ("karnak.cli.doctor:doctor", "Check what the gateway keeps, and mend its index."),
     "lint": ("karnak.cli.lint:lint", "Check profiles and show what is wrong with them."),
     "queue": ("karnak.cli.queue:queue", "Show what is owed to destinations; retry it now, or drop it."),
+    "reload": ("karnak.cli.reload:reload", "Have the running gateway take new rules."),
     "serve": ("karnak.cli.serve:serve", "Receive, de-identify and forward instances."),
     "show": ("karnak.cli.show:show", "Show what a profile decides, attribute by attribute."),
     "tags": ("karnak.cli.tags:tags", "Find attributes, and what the basic profile does to them."),

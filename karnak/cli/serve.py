@@ -53,22 +53,35 @@ def serve(config: Path | None, engine: Engine | None, check: bool) -> None:
     programs = Programs()
 
     def read() -> tuple[Plan | None, tuple[Diagnostic, ...]]:
-        source, base, found = _read(config)
-        if found:
-            return None, found
-        plan, found = make_plan(source, base, os.environ, programs)
-        if plan is None:
-            return None, found
-        files = plan.files if config is None else (config, *plan.files)
-        return replace(plan, files=files, engine=engine or plan.engine), found
+        plan, found = read_plan(config, programs)
+        return plan if plan is None or engine is None else replace(plan, engine=engine), found
 
     plan, found = read()
-    _show(found)
+    show_findings(found)
     if check:
         sys.exit(EXIT_FINDINGS if found else 0)
     if plan is None:
         sys.exit(EXIT_USAGE)
     _run(plan, read)
+
+
+def read_plan(config: Path | None, programs: Programs | None = None) -> tuple[Plan | None, tuple[Diagnostic, ...]]:
+    """Read and check a configuration and all that it names.
+
+    Args:
+        config: its file, or None for the built-in one.
+        programs: profiles that were compiled before.
+
+    Returns:
+        The plan, or None where a finding is an error; and what was found.
+    """
+    source, base, found = _read(config)
+    if found:
+        return None, found
+    plan, found = make_plan(source, base, os.environ, programs)
+    if plan is None or config is None:
+        return plan, found
+    return replace(plan, files=(config, *plan.files)), found
 
 
 def _read(config: Path | None) -> tuple[Source, Path, tuple[Diagnostic, ...]]:
@@ -79,7 +92,8 @@ def _read(config: Path | None) -> tuple[Source, Path, tuple[Diagnostic, ...]]:
     return source, config.parent, found
 
 
-def _show(found: Iterable[Diagnostic]) -> None:
+def show_findings(found: Iterable[Diagnostic]) -> None:
+    """Show what was found, with the lines that it was found in, on stderr."""
     sources: dict[str, Source] = {}
     color = sys.stderr.isatty()
     for diagnostic in found:

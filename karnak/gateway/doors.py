@@ -121,10 +121,11 @@ class Doors:
     def start(self) -> None:
         """Open them; instances can be sent when this returns."""
         self._look_at_the_disk()
-        self._receivers.start(_SECONDS_TO_START)
-        for server in (self._stow, self._api):
+        # Who waits for the gateway to be ready can ask from the beginning.
+        for server in (self._api, self._stow):
             if server is not None:
                 server.start()
+        self._receivers.start(_SECONDS_TO_START)
         self._minding.start()
 
     def stop(self, seconds: float) -> None:

@@ -98,7 +98,8 @@ class Gateway:
         self._random_bytes = random_bytes
         self._open_doors = open_doors
         self._lanes: dict[str, Lane] = {}
-        self._watch: Watch | None = None
+        # From now on: what changes while the gateway starts is a change, too.
+        self._watch = Watch(lambda: self.library.current.plan.files, self._files_changed)
         self._lock = HouseLock(plan.data_dir)
 
     def start(self) -> None:
@@ -147,15 +148,13 @@ class Gateway:
         self._doors.start()
         self.journal.write("listening", host=plan.listen.host, port=self._doors.port)
         if house.reload.watch:
-            self._watch = Watch(lambda: self.library.current.plan.files, self._files_changed)
             self._watch.start()
 
     def stop(self) -> None:
         """Close the doors, let what is in work end, and leave the rest for the next start."""
         self.journal.write("stopping")
         seconds = self.plan.listen.drain_timeout
-        if self._watch is not None:
-            self._watch.stop()
+        self._watch.stop()
         self._doors.stop(seconds)
         self._intake.stop()
         for lane in self._lanes.values():

@@ -57,7 +57,8 @@ class Watch:
     def stop(self) -> None:
         """Watch no more."""
         self._stopping.set()
-        self._thread.join()
+        if self._thread.ident is not None:
+            self._thread.join()
 
     def look(self) -> None:
         """Say so if the contents are others than last time."""
@@ -67,6 +68,7 @@ class Watch:
             self._changed()
 
     def _work(self) -> None:
+        self.look()
         while not self._stopping.is_set():
             folders = {path.parent for path in self._files() if path.parent.is_dir()}
             for _ in watch(

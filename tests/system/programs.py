@@ -169,11 +169,13 @@ class Karnak:
         port: that it listens on.
         folder: of its configuration.
         process: the program.
+        api: port of its API.
     """
 
     port: int
     folder: Path
     process: subprocess.Popen[bytes]
+    api: int
 
     @property
     def log(self) -> str:
@@ -183,6 +185,19 @@ class Karnak:
         """The lines of the journal about one kind of event."""
         lines = [json.loads(line) for line in self.log.splitlines() if line.startswith("{")]
         return [line for line in lines if line["event"] == event]
+
+    def ask(self, path: str) -> Any:
+        """What the API answers, read as JSON where it is that."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.api}{path}", timeout=30) as answer:
+            data: bytes = answer.read()
+            return json.loads(data) if "json" in answer.headers["Content-Type"] else data.decode()
+
+    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a command of Karnak's in the gateway's folder."""
+        command = [sys.executable, "-m", "karnak", *arguments, "--config", "gateway.yml"]
+        return subprocess.run(
+            command, cwd=self.folder, env=environment(), capture_output=True, text=True, timeout=120, check=False
+        )
 
     def owed(self) -> int:
         """How many instances are in the spool."""
@@ -222,18 +237,20 @@ def karnak(folder: Path, forward_nodes: str, listen: str = "") -> Iterator[Karna
     (folder / "profile.yml").write_text(PROFILE)
     (folder / "trial.hex").write_text(SECRET)
     (folder / "trial.hex").chmod(0o600)
-    port = free_port()
+    port, api = free_port(), free_port()
     config = folder / "gateway.yml"
     config.write_text(
         f"listen: {{ port: {port}{listen} }}\n"
         "data_dir: data\n"
-        "api: { port: 0 }\n"
+        f"api: {{ port: {api} }}\n"
         "projects: [ { name: TRIAL, profile: profile.yml, secret_file: trial.hex } ]\n"
         f"forward_nodes:\n{forward_nodes}"
     )
     command = [sys.executable, "-m", "karnak", "serve", "--config", str(config)]
     with server(command, port, folder / "karnak.log", env=environment(), cwd=folder) as process:
-        yield Karnak(port, folder, process)
+        made = Karnak(port, folder, process, api)
+        made.wait(lambda: _listens(api))
+        yield made
 
 
 def environment() -> dict[str, str]:
