@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeAlias
 
 from karnak.gateway.audit import AuditLog
@@ -20,7 +20,7 @@ from karnak.gateway.lane import Lane
 from karnak.gateway.ledger import Retention, prune
 from karnak.gateway.records import of_changes, of_entries
 from karnak.gateway.store.index import Index
-from karnak.gateway.store.rows import Change, Entry
+from karnak.gateway.store.rows import Change, Entry, Part
 
 # Wishes that are written in one transaction.
 _GROUP = 512
@@ -40,7 +40,7 @@ class _Flush:
     done: threading.Event
 
 
-_Wish: TypeAlias = Entry | Change | _Ask | _Flush
+_Wish: TypeAlias = Entry | Change | Part | _Ask | _Flush
 
 
 class Clerk:
@@ -113,6 +113,11 @@ class Clerk:
         for change in changes:
             self._tray.put(change)
 
+    def put_back(self, parts: Iterable[Part]) -> None:
+        """Take back parts that nothing became of; any thread may give them."""
+        for part in parts:
+            self._tray.put(part)
+
     def ask(self, lane: Lane) -> None:
         """Ask for more parts; any thread may."""
         self._tray.put(_Ask(lane))
@@ -139,7 +144,7 @@ class Clerk:
                 # The database is locked, gone or full. Nothing of this is forgotten: it is tried again, and after a
                 # restart what was in work is due again.
                 self._journal.write_error("index failed", error)
-                self._left = wishes
+                self._left = [wish for wish in wishes if not isinstance(wish, Part)]
                 if going:
                     time.sleep(_NAP)
                 continue
@@ -174,6 +179,7 @@ class Clerk:
         ended: list[str] = []
         # The log first: what happens and is not in it would never have happened.
         self._audit.write(*of_entries(entries), *of_changes(changes))
+        self._index.put_back(wish for wish in wishes if isinstance(wish, Part))
         if entries:
             ended += self._index.add(entries)
             self._added([entry.receipt for entry in entries])
@@ -181,7 +187,7 @@ class Clerk:
             ended += self._index.note(changes)
         if self._monotonic() >= self._look_again:
             self._look_again = self._monotonic() + _NAP
-            ended += self._index.fulfil(now)
+            ended += self._index.fulfil(now, self._open)
             for name in self._lanes:
                 self._next[name] = now
         for name in {name for entry in entries for name in entry.destinations}:
@@ -201,6 +207,11 @@ class Clerk:
         if ended:
             self._settle(ended)
 
+    def _open(self, name: str) -> None:
+        """Somebody wants a destination to be tried now."""
+        if name in self._lanes:
+            self._lanes[name].open()
+
     def _settle(self, ended: Sequence[str]) -> None:
         """Deal with the files of instances that have ended."""
         settled = self._endings.end(self._index.endings(ended))
@@ -218,8 +229,9 @@ class Clerk:
                 continue
             room = lane.room
             if room <= 0:
-                # The lane asks again.
-                self._next[name] = None
+                # The lane asks again, or its destination is left alone for a while.
+                closed = lane.closed
+                self._next[name] = now + timedelta(seconds=closed) if closed > 0 else None
                 continue
             parts = self._index.due(name, now, room)
             if not lane.offer(parts):

@@ -7,7 +7,7 @@ delivered, or ended with a cause, or waiting with a time and a cause. Whatever i
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -36,6 +36,8 @@ class Clerk(Protocol):
     """Who writes down what becomes of parts, and brings more of them."""
 
     def note(self, changes: Sequence[Change]) -> None: ...
+
+    def put_back(self, parts: Iterable[Part]) -> None: ...
 
     def ask(self, lane: "Lane") -> None: ...
 
@@ -130,12 +132,24 @@ class Lane:
     def room(self) -> int:
         """How many more parts the lane takes now."""
         with self._changed:
-            return 0 if self._stopping else MAXIMUM_HELD - len(self._held)
+            return 0 if self._stopping or self._closed() > 0 else MAXIMUM_HELD - len(self._held)
+
+    @property
+    def closed(self) -> float:
+        """For how many seconds the destination is still left alone; 0 while it is not."""
+        with self._changed:
+            return self._closed()
+
+    def open(self) -> None:
+        """Try the destination now, however long it was to be left alone."""
+        with self._changed:
+            self._closed_until = 0.0
+            self._changed.notify_all()
 
     def offer(self, parts: Sequence[Part]) -> bool:
         """Give parts to the lane, in the order in which they are to be delivered; False where it takes none."""
         with self._changed:
-            if self._stopping:
+            if self._stopping or self._closed() > 0:
                 return False
             self._held.extend(parts)
             self._changed.notify(len(parts))
@@ -298,8 +312,17 @@ class Lane:
     def _hold_back(self, parts: Sequence[Part], reason: str) -> None:
         self._clerk.note([self._waiting(part, reason) for part in parts])
 
+    def _closed(self) -> float:
+        return max(self._closed_until - self._monotonic(), 0.0)
+
     def _close(self) -> None:
-        """The destination takes nothing: leave it alone for a while, longer each time."""
+        """The destination takes nothing: leave it alone for a while, longer each time.
+
+        What it was to get goes back: in nobody's hands it can be dropped, or replaced by what is newer.
+        """
         with self._changed:
             self._failures += 1
             self._closed_until = self._monotonic() + self._wait(self._failures)
+            back = list(self._held)
+            self._held.clear()
+        self._clerk.put_back(back)

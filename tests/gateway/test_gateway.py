@@ -17,6 +17,8 @@ from karnak.gateway.deliver.backoff import Backoff
 from karnak.gateway.deliver.parcel import Delivered, DeliveryError, Refused
 from karnak.gateway.route import Outlet
 from karnak.gateway.spool import Spool
+from karnak.gateway.store.queue import Choice
+from karnak.gateway.store.rows import Wish
 from karnak.runtime.deidentify import deidentify
 from karnak.testing.specimen import BIG_ENDIAN, encoded, leaf
 from tests.gateway.house import BASIC, EXPLICIT, PROJECT, Shelf, deidentified, instance, make_plan, running
@@ -158,6 +160,25 @@ def test_a_destination_that_is_down_holds_up_no_other(tmp_path: Path) -> None:
         assert len(down.calls) == 1
         assert states == {("down", "waiting"), ("down", "routed"), ("good", "delivered")}
         assert len(house.spool.stored()) == 20
+
+
+def test_what_a_destination_that_is_down_is_owed_can_be_dropped_replaced_and_retried(tmp_path: Path) -> None:
+    shelf = Shelf([DeliveryError("no connection")])
+    with running(make_plan(tmp_path, deidentified("shelf", shelf, backoff=Backoff(3600, 1, 3600)))) as house:
+        for number in range(4):
+            house.receive(instance(SOPInstanceUID=f"1.2.3.{number}"), sop_instance=f"1.2.3.{number}")
+        wait(lambda: sorted(row[1] for row in house.rows()) == ["routed", "routed", "routed", "waiting"])
+        tried, replaced, dropped, _ = house.spool.stored()
+        house.receive(instance(SOPInstanceUID="1.2.3.1"), sop_instance="1.2.3.1")
+        wait(lambda: ("shelf", "excluded", "replaced by a newer receipt") in house.rows())
+        house.gateway.queue.wish(Choice(receipt=dropped), Wish.DROP)
+        wait(lambda: ("shelf", "excluded", "dropped by a person") in house.rows())
+        wait(lambda: not {replaced, dropped} & set(house.spool.stored()))
+        assert len(shelf.calls) == 1
+        # Who is tried again opens the way for those behind it.
+        house.gateway.queue.wish(Choice(receipt=tried), Wish.RETRY)
+        wait(lambda: len(shelf.parcels) == 3)
+        wait(lambda: house.spool.stored() == [])
 
 
 def test_an_unforeseen_error_of_a_destination_waits_and_says_nothing_of_its_text(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ after a crash they are due again. Order is kept per destination and SOP Instance
 is not due while an older one of the same instance is open there.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -181,11 +181,12 @@ class Index:
             for some in pieces(stored):
                 connection.execute(settled.where(INSTANCES.c.receipt.in_(some)))
 
-    def fulfil(self, now: datetime) -> list[str]:
+    def fulfil(self, now: datetime, retried: Callable[[str], None] | None = None) -> list[str]:
         """Do what people want of parts: retry them now, or drop them. What is in work is left until it is noted.
 
         Args:
             now: the time, in UTC.
+            retried: told the name of each destination that somebody wants to be tried now, when that is written.
 
         Returns:
             Receipts of which all parts have ended now.
@@ -210,7 +211,11 @@ class Index:
                 else:
                     made.append((Change(row.receipt, row.destination, State.ROUTED, now), row.attempts))
             set_parts(connection, made)
-            return end_instances(connection, _times(change for change, _ in made))
+            ended = end_instances(connection, _times(change for change, _ in made))
+        if retried is not None:
+            for destination in sorted({change.destination for change, _ in made if change.state is State.ROUTED}):
+                retried(destination)
+        return ended
 
     def unsettled(self, limit: int) -> list[str]:
         """Receipts of which all parts have ended, and whose file nobody is known to have removed or moved.
