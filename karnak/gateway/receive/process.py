@@ -189,7 +189,6 @@ def serve(listening: socket.socket, channel: Channel, board: int) -> None:
         spool.tidy()
         limits = settings.limits
         places = Places(board, process, limits.maximum_associations, limits.maximum_per_ae)
-        places.wipe()
         rules = None if settings.tls is None else RenewedRules(settings.tls, lambda error: _say_tls(desk, error))
     except Exception as error:
         desk.journal_error("receiver failed", error)

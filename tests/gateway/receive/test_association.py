@@ -235,7 +235,7 @@ def test_a_cancel_is_not_answered(tmp_path: Path) -> None:
         next(iter(p_data(1, True, store_command(), 20))) + b"".join(p_data(1, False, DATA, 0)),
         # Command sets that are none, or too long, or answer what nobody asked.
         b"".join(p_data(1, True, b"nonsense", 0)),
-        b"".join(p_data(1, True, bytes(20000), 0)),
+        b"".join(list(p_data(1, True, bytes(20000), 1000))[:-1]),
         b"".join(
             p_data(1, True, command(CommandField=0x8001, MessageIDBeingRespondedTo=1, CommandDataSetType=0x0101), 0)
         ),
@@ -298,6 +298,7 @@ def test_a_slow_disk_is_not_taken_for_a_silent_sender(tmp_path: Path) -> None:
 
     with door(tmp_path, limits(idle=1.5), spool=halting(tmp_path, halt)) as opened, opened.call() as sender:
         assert sender.store(DATA) == 0
+        threading.Event().wait(0.3)
         assert sender.release() == RELEASE_RP
 
 

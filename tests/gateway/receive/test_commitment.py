@@ -172,7 +172,7 @@ def event_answer(message_id: int, status: int = 0) -> bytes:
 
 
 @contextmanager
-def reported(desk: Desk, seconds: float = 20) -> Iterator[list[bool]]:
+def reported(desk: Desk, seconds: float = 600) -> Iterator[list[bool]]:
     """Report on the first request that was asked, as another thread does."""
     desk.wait(lambda: desk.asked)
     transaction, _, reporter = desk.asked[0]

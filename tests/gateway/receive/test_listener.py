@@ -5,11 +5,16 @@ import os
 import socket
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from karnak.gateway.receive.connection import Connection
 from karnak.gateway.receive.pdu import RELEASE_RP
 from karnak.gateway.receive.places import Places, make_board
 from tests.gateway.receive.door import CT, Desk, Sender, associate_request, door, limits, until
@@ -49,6 +54,16 @@ def test_who_only_connects_has_a_place_until_its_time_is_up(tmp_path: Path) -> N
         until(lambda: opened.listener.count == 0)
         with opened.call() as third:
             assert third.release() == RELEASE_RP
+
+
+def test_a_crowd_is_not_even_told(tmp_path: Path) -> None:
+    """Those who are turned away have threads too: sixteen at once, and the others are hung up on."""
+    with door(tmp_path, limits(maximum_associations=1)) as opened, opened.call(), ExitStack() as crowd:
+        silent = [crowd.enter_context(Sender(opened.port)) for _ in range(16)]
+        last = crowd.enter_context(Sender(opened.port))
+        assert last.is_closed()
+        silent[0].send(associate_request(CT))
+        assert silent[0].pdu() == LIMIT_EXCEEDED
 
 
 def test_associations_do_not_wait_for_each_other(tmp_path: Path) -> None:
@@ -115,6 +130,37 @@ def test_a_process_without_descriptors_recovers(tmp_path: Path) -> None:
     assert [(event, values["error"]) for event, values in desk.events] == [("accepting failed", "OSError")]
 
 
+class Recording(socket.socket):
+    """A socket that remembers which options were set."""
+
+    options: list[tuple[object, ...]]
+
+    def setsockopt(self, *arguments: Any) -> None:
+        self.options.append(arguments)
+        super().setsockopt(*arguments)
+
+
+def test_neither_side_waits_for_nagles_algorithm() -> None:
+    """Ours is off, and what comes is acknowledged at once, each time: the system forgets that wish."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        peer = socket.create_connection(listening.getsockname())
+        accepted = Recording(fileno=listening.accept()[0].detach())
+        accepted.options = []
+        connection = Connection(accepted)
+        deadline = time.monotonic() + 20
+        for _ in range(2):
+            peer.sendall(b"abcd")
+            assert connection.receive_into(memoryview(bytearray(4)), deadline) == 4
+        connection.close()
+        peer.close()
+    tcp = socket.IPPROTO_TCP
+    assert accepted.options == [
+        (tcp, socket.TCP_NODELAY, 1),
+        (tcp, socket.TCP_QUICKACK, 1),
+        (tcp, socket.TCP_QUICKACK, 1),
+    ]
+
+
 @pytest.fixture
 def board() -> Iterator[int]:
     made = make_board(2, 3)
@@ -141,6 +187,27 @@ def test_places_of_two_processes_are_counted_together(board: int) -> None:
     assert one.take() == first
     one.close()
     other.close()
+
+
+def test_the_lock_of_another_process_is_waited_for(board: int) -> None:
+    script = (
+        "import fcntl, sys\nfcntl.lockf(int(sys.argv[1]), fcntl.LOCK_EX)\nprint('held', flush=True)\nsys.stdin.read()\n"
+    )
+    places, taken = Places(board, 0, 3, 0), list[int | None]()
+    with subprocess.Popen(
+        [sys.executable, "-c", script, str(board)], pass_fds=[board], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"held\n"
+        taking = threading.Thread(target=lambda: taken.append(places.take()))
+        taking.start()
+        taking.join(0.3)
+        assert taken == []
+        assert other.stdin is not None
+        other.stdin.close()
+        taking.join(20)
+        assert taken == [0]
+    places.close()
 
 
 def test_the_lock_of_a_process_that_dies_is_given_back(board: int) -> None:

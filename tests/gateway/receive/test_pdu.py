@@ -164,6 +164,11 @@ def test_wrong_types_and_lengths(stream: bytes, reason: AbortReason) -> None:
     assert tell(stream, list(range(len(stream))), maximum_pdu=100) == [reason]
 
 
+def test_a_request_longer_than_the_buffer_is_refused_by_its_length() -> None:
+    assert tell(pdu(1, bytes(295))[:100], [], buffer_size=300) == [AbortReason.INVALID_PARAMETER]
+    assert tell(pdu(1, bytes(294)), [], buffer_size=300) == [Pdu(PduKind.ASSOCIATE_RQ, pdu(1, bytes(294)))]
+
+
 def test_bytes_behind_the_last_item_are_refused() -> None:
     stream = pdu(4, pdv(1, 2, b"ab") + b"\0\0")
     assert tell(stream, []) == [(1, False, True, b"ab"), AbortReason.INVALID_PARAMETER]

@@ -103,6 +103,13 @@ def test_what_an_association_has_no_place_for_is_aborted_by_the_provider(
         desk.wait(lambda: desk.reasons() == ["the peer sent what it must not send"])
 
 
+def test_a_peer_that_floods_after_an_error_is_read_to_its_end(tmp_path: Path) -> None:
+    """A connection that is closed with bytes unread is reset, and takes the A-ABORT with it."""
+    with door(tmp_path) as opened, opened.call(VERIFICATION) as sender:
+        sender.send(NONSENSE + bytes(4 << 20))
+        assert sender.pdu() == UNRECOGNIZED
+
+
 def test_release(tmp_path: Path) -> None:
     desk = Desk()
     with door(tmp_path, desk=desk) as opened, opened.call(VERIFICATION) as sender:
