@@ -1,21 +1,14 @@
 """`karnak reload`: have the running gateway take new rules, after they were looked at here."""
 
-import json
-import os
 import sys
-import urllib.error
-import urllib.request
 from pathlib import Path
-from typing import Any
 
 import click
 
 from karnak.cli.configured import config_option
 from karnak.dsl.diagnostics import has_errors
-from karnak.gateway.plan import Plan
 
 EXIT_REFUSED = 1
-_SECONDS = 60
 
 
 @click.command()
@@ -27,6 +20,8 @@ def reload(config: Path | None) -> None:
     by its API. Without one, send it SIGHUP.
     """
     from karnak.cli.serve import read_plan, show_findings
+    from karnak.gateway.api.caller import order_reload
+    from karnak.gateway.metrics import ReloadOutcome
 
     plan, found = read_plan(config)
     show_findings(found)
@@ -36,33 +31,8 @@ def reload(config: Path | None) -> None:
         raise click.ClickException("the configuration has no API to ask; send the gateway SIGHUP instead")
     if plan.house.api.port == 0:
         raise click.ClickException("the API has a port that nobody knows (0); send the gateway SIGHUP instead")
-    answer = _ask(plan)
-    if "findings" in answer and answer.get("outcome") != "activated":
+    result = order_reload(plan.house.api.host, plan.house.api.port, plan.house.api.token)
+    if result.outcome is ReloadOutcome.REFUSED:
         click.echo("the gateway found mistakes and keeps its rules; its journal has them", err=True)
         sys.exit(EXIT_REFUSED)
-    click.echo(f"new rules are active, epoch {answer['epoch']}")
-
-
-def _ask(plan: Plan) -> dict[str, Any]:
-    api = plan.house.api
-    assert api is not None
-    host = f"[{api.host}]" if ":" in api.host else api.host
-    headers = {"Content-Type": "application/json"}
-    if api.token is not None:
-        headers["Authorization"] = f"Bearer {api.token}"
-    request = urllib.request.Request(f"http://{host}:{api.port}/api/v1/profiles/reload", b"{}", headers, method="POST")
-    # A proxy of the environment has no business with this machine's own gateway.
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with opener.open(request, timeout=_SECONDS) as answer:
-            found: dict[str, Any] = json.load(answer)
-            return found
-    except urllib.error.HTTPError as error:
-        if error.code == 409:
-            refused: dict[str, Any] = json.load(error)
-            return {"findings": refused.get("findings", [])}
-        raise click.ClickException(f"the gateway answered with HTTP status {error.code}") from None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "reason", None)
-        said = os.strerror(reason.errno) if isinstance(reason, OSError) and reason.errno else type(error).__name__
-        raise click.ClickException(f"no gateway answers at {host} port {api.port}: {said}") from None
+    click.echo(f"new rules are active, epoch {result.epoch}")
