@@ -38,6 +38,8 @@ GONE = (b"", "gone")
 # What is done without a look at the element.
 _SETTLED = frozenset({Verb.KEEP, Verb.REMOVE, Verb.EMPTY, Verb.REPLACE})
 _ODD_GROUP = 0x00010000
+# Members of an enumeration are slow to look up.
+_LEAF = Role.LEAF
 
 
 @dataclass(slots=True)
@@ -153,7 +155,7 @@ class Maker:
         """Make one value: (bytes, VR), KEEP or GONE."""
         try:
             around = self.around if self.plain else self.around_of(row, parent)
-            if verdict.role is not Role.LEAF:
+            if verdict.role is not _LEAF:
                 return self.without_value(verdict, row, raw, around, parent)
             decision = self.decide(verdict, row, raw, around, parent)
             if decision is None:
@@ -246,10 +248,12 @@ class Maker:
             return decision
         if decision.verb is Verb.EXCLUDE:
             raise Excluded(f"{named(decision.rule)} excludes this instance")
-        if isinstance(decision.rule.effect, Evaluate) and _is_open(decision):
+        if decision.verb is Verb.REPLACE and decision.text is None:
             return self.inherited_by(row)
         if decision.verb is Verb.SHIFT and decision.amount is None:
             effect = decision.rule.effect
+            if isinstance(effect, Evaluate):
+                return self.inherited_by(row)
             if isinstance(effect, BasicProfile):
                 effect = MODIFIED_DATES
             assert isinstance(effect, Shift | ShiftRange | ShiftByTag)
@@ -344,10 +348,3 @@ class Maker:
         before = self.root.rows[sequence + 1 : parent, PARENT]
         number = int(np.count_nonzero(before == sequence))
         return f"{self.place(self.around_item(parent))}{format_tag(int(self.root.rows[sequence, TAG]))}[{number}]/"
-
-
-def _is_open(decision: Decision) -> bool:
-    """Tell whether a decision lacks what each instance has of its own."""
-    if decision.verb is Verb.SHIFT:
-        return decision.amount is None
-    return decision.verb is Verb.REPLACE and decision.text is None

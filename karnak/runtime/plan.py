@@ -212,7 +212,7 @@ def make_plan(
     f_context = np.zeros(FRAMES, np.int64)
     f_group = np.zeros(FRAMES, np.int64)
     f_creators = np.zeros(FRAMES, np.int64)
-    f_late = np.zeros(FRAMES, np.int64)
+    f_late = np.empty(FRAMES, np.int64)
     top = 0
     f_next[0], f_context[0] = count, 1
     called = late = missed = flags = 0
