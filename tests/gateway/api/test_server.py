@@ -91,7 +91,7 @@ def test_a_head_that_is_too_long_is_refused_before_its_end() -> None:
 
 
 def test_one_who_trickles_after_an_answer_is_cut() -> None:
-    with running(0.5) as server, socket.create_connection(("127.0.0.1", server.port), timeout=30) as client:
+    with running(2.0) as server, socket.create_connection(("127.0.0.1", server.port), timeout=30) as client:
         client.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n")
         assert client.recv(100).startswith(b"HTTP/1.1 405 ")
         with pytest.raises(OSError, match="reset|pipe"):

@@ -285,7 +285,7 @@ def test_a_slow_sender_is_waited_for(door: Running) -> None:
 
 
 def test_a_caller_without_a_word_is_cut(tmp_path: Path) -> None:
-    with running(tmp_path, patience=0.3) as door:
+    with running(tmp_path, patience=1.5) as door:
         with socket.create_connection(("127.0.0.1", door.port), timeout=30) as client:
             assert ended(client)
         with socket.create_connection(("127.0.0.1", door.port), timeout=30) as client:
