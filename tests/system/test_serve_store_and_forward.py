@@ -134,11 +134,12 @@ def test_an_operator_looks_at_the_queue_retries_and_drops(tmp_path: Path) -> Non
         assert part["cause"] == "no connection: Connection refused"
         listed = gateway.command("queue", "list", "--format", "json")
         assert [row["receipt"] for row in json.loads(listed.stdout)["parts"]] == [part["receipt"]]
-        assert gateway.command("queue", "drop", "--yes", part["receipt"]).returncode == 0
-        gateway.settled()
-        assert gateway.ask("/api/v1/queue")["total"] == 0
         assert storescu(gateway.port, files[1]).returncode == 0
-        gateway.wait(lambda: gateway.ask("/api/v1/queue?state=waiting")["total"] == 1)
+        gateway.wait(lambda: gateway.ask("/api/v1/queue?state=routed")["total"] == 1)
+        (other,) = gateway.ask("/api/v1/queue?state=routed")["parts"]
+        assert gateway.command("queue", "drop", "--yes", other["receipt"]).returncode == 0
+        gateway.settled(owed=1)
+        assert gateway.ask("/api/v1/queue")["total"] == 1
         with storescp_at(tmp_path / "scp", port):
             assert gateway.command("queue", "retry", "--destination", "archive").returncode == 0
             gateway.settled()
