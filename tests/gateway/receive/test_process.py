@@ -166,24 +166,50 @@ def test_who_does_not_finish_is_cut(tmp_path: Path) -> None:
         assert gateway.half_received() == []
 
 
-def test_no_receiver_outlives_its_gateway(tmp_path: Path) -> None:
+@pytest.mark.parametrize("channels_stay", [False, True])
+def test_no_receiver_outlives_its_gateway(channels_stay: bool, tmp_path: Path) -> None:
+    """Nor where another process still holds the gateway's ends of the channels, so that they don't close."""
     script = (
-        "import sys, time\n"
+        "import os, subprocess, sys, time\n"
         "from pathlib import Path\n"
         "from tests.gateway.receive.house import house\n"
         "with house(Path(sys.argv[1]), 2) as gateway:\n"
-        "    print(gateway.port, *gateway.running.process_ids, flush=True)\n"
+        "    for channel in gateway.running._channels.values():\n"
+        "        os.set_inheritable(channel._end.fileno(), sys.argv[2] == 'True')\n"
+        "    holder = subprocess.Popen(['sleep', '120'], close_fds=False, stdout=subprocess.DEVNULL)\n"
+        "    print(gateway.port, holder.pid, *gateway.running.process_ids, flush=True)\n"
         "    time.sleep(600)\n"
     )
-    command = [sys.executable, "-c", script, str(tmp_path)]
+    command = [sys.executable, "-c", script, str(tmp_path), str(channels_stay)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment()) as gateway:
         assert gateway.stdout is not None
-        port, *pids = map(int, gateway.stdout.readline().split())
-        with Sender(port) as sender:
-            sender.associate()
-            gateway.kill()
-            assert sender.is_closed()
-        until(lambda: not any(map(_lives, pids)))
+        port, holder, *pids = map(int, gateway.stdout.readline().split())
+        try:
+            with Sender(port) as sender:
+                sender.associate()
+                gateway.kill()
+                assert sender.is_closed()
+            until(lambda: not any(map(_lives, pids)))
+            assert _lives(holder)
+        finally:
+            os.kill(holder, signal.SIGKILL)
+
+
+def test_a_receiver_waits_for_the_gateways_word(tmp_path: Path) -> None:
+    """A service manager signals all processes at once; instances in work are still finished."""
+    with house(tmp_path) as gateway, gateway.call() as sender:
+        (pid,) = gateway.running.process_ids
+        os.kill(pid, signal.SIGTERM)
+        os.kill(pid, signal.SIGINT)
+        assert sender.store(b"abcd") == 0
+        assert gateway.running.process_ids == [pid]
+
+
+def test_keys_that_the_journal_does_not_know_stay_out(tmp_path: Path) -> None:
+    with house(tmp_path) as gateway:
+        (channel,) = gateway.running._channels.values()
+        gateway.running._hear(channel, {"journal": ["event", {"reason": "known", "patient": "SECRET"}]})
+        assert gateway.events == [("event", {"reason": "known"})]
 
 
 def _lives(pid: int) -> bool:
