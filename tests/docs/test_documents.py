@@ -31,6 +31,9 @@ PORT = "11112"
 # The secret of the built-in configuration, which makes one up if there is none.
 SECRET = bytes.fromhex("00112233445566778899aabbccddeeff")
 GATEWAY = "scripts/run"
+# A test must not look for processes by their name: others of that name belong to other tests.
+KILL = 'kill -9 $(pgrep -of "karnak serve")'
+API = "8081"
 UNEQUAL = {"time", "receipt", "milliseconds"}
 
 
@@ -80,7 +83,8 @@ class Reader:
 
     def __init__(self, folder: Path, running: ExitStack) -> None:
         self.folder = folder
-        self.port = free_port()
+        self.port, self.api = free_port(), free_port()
+        self._gateway: subprocess.Popen[bytes] | None = None
         self.log = folder / "log"
         self._running = running
         self._exit_code = 0
@@ -92,12 +96,17 @@ class Reader:
 
     def here(self, text: str) -> str:
         """What the page says, as it must be on this machine."""
-        return text.replace(HOME, str(self.folder)).replace(PORT, str(self.port))
+        return text.replace(HOME, str(self.folder)).replace(PORT, str(self.port)).replace(API, str(self.api))
 
     def answer(self, command: str) -> str:
         """Type a command; its answer, as a person at a terminal sees it."""
         if command == GATEWAY:
             return self._start_gateway()
+        if command == KILL:
+            assert self._gateway is not None
+            self._gateway.kill()
+            self._gateway.wait()
+            return ""
         settings = environment()
         settings["PATH"] = f"{search_path()}:{self.folder / 'bin'}"
         text = f"(exit {self._exit_code})\n{self.here(command)}"
@@ -115,9 +124,10 @@ class Reader:
     def _start_gateway(self) -> str:
         """Do what `scripts/run` does, on another port; give the greeting."""
         source = default_source(self.folder, lambda _: SECRET)
-        (self.folder / "gateway.yml").write_text(self.here(source.text) + f"api: {{ port: {free_port()} }}\n")
+        (self.folder / "gateway.yml").write_text(self.here(source.text) + f"api: {{ port: {self.api} }}\n")
         command = [str(self.folder / "bin" / "karnak"), "serve", "--config", "gateway.yml"]
-        self._running.enter_context(server(command, self.port, self.log, cwd=self.folder, env=environment()))
+        started = server(command, self.port, self.log, cwd=self.folder, env=environment())
+        self._gateway = self._running.enter_context(started)
         for _ in range(600):
             if "storescu" in self.log.read_text():
                 break
