@@ -221,27 +221,45 @@ def test_what_is_no_uid_is_refused_without_a_connection() -> None:
     assert to.connections == 0
 
 
-def test_a_slow_peer_gets_every_byte() -> None:
-    """More pieces than one system call takes, and more than the peer takes at once."""
-    data_set = bytes(range(256)) * 16384
+def test_more_pieces_than_one_system_call_takes_arrive_in_order() -> None:
+    data_set = bytes(range(256)) * 4096
     pieces = tuple(memoryview(data_set)[start : start + 701] for start in range(0, len(data_set), 701))
     messages = []
     done = threading.Event()
 
     def script(connection: socket.socket) -> None:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 17)
         messages.extend(serve(connection, 0, maximum_pdu=3000))
         done.set()
         wait_for_end(connection)
 
     with peer(script) as to:
-        made = destination(to)
+        made = destination(to, response_timeout=60)
         assert made.deliver([Parcel(pieces, EXPLICIT, CT, "2.25.1")]) == [Delivered()]
         made.close()
     assert done.wait(10)
     ((_, data, lengths),) = messages
     assert data == data_set
     assert max(lengths) == 3000
+
+
+def test_an_instance_is_not_converted_because_an_association_is_at_hand() -> None:
+    script, got = takes_only(EXPLICIT, IMPLICIT, DEFLATED)
+    with peer(script) as to:
+        made = destination(to)
+        assert made.deliver([parcel(1)]) == [Delivered()]
+        assert made.deliver([parcel(2, syntax=DEFLATED)]) == [Delivered()]
+        made.close()
+    assert to.connections == 2
+    assert got == [("2.25.1", encoded(ELEMENTS)), ("2.25.2", encoded(ELEMENTS, DEFLATED))]
+
+
+def test_small_pieces_are_not_held_back() -> None:
+    with peer(answers(0)) as to:
+        made = destination(to)
+        made.deliver([parcel()])
+        ((association, _),) = made._idle
+        assert association._line._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        made.close()
 
 
 @given(st.lists(st.binary(max_size=40), max_size=6), st.integers(8, 64), st.booleans())

@@ -1,5 +1,6 @@
 """Delivery to dcmtk's storescp: with TLS, and where it takes only one transfer syntax."""
 
+import ssl
 from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
@@ -119,6 +120,17 @@ def test_tls_to_a_peer_without(tmp_path: Path) -> None:
         with pytest.raises(DeliveryError, match=r"the peer and we agree on no TLS|no connection within 1 s"):
             made.deliver([parcel(EXPLICIT)])
         made.close()
+
+
+def test_tls_is_at_least_1_2_with_forward_secrecy() -> None:
+    context = client_context(Trust())
+    assert context.minimum_version is ssl.TLSVersion.TLSv1_2
+    assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)
+    suites = context.get_ciphers()
+    assert {suite["protocol"] for suite in suites} == {"TLSv1.2", "TLSv1.3"}
+    for suite in suites:
+        assert suite["protocol"] == "TLSv1.3" or suite["name"].startswith(("ECDHE-", "DHE-"))
+        assert suite["aead"]
 
 
 def test_files_for_tls_that_can_not_be_used(tmp_path: Path) -> None:

@@ -287,6 +287,15 @@ def test_a_connection_that_broke_is_replaced_once() -> None:
     assert len(to.asked) == 2
 
 
+def test_no_proxy_of_the_environment_gets_anything(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    with web_service(takes_all) as to:
+        assert send(destination(to), 1) == [Delivered()]
+
+
 def test_nobody_listens() -> None:
     with bytes_service(falls_silent) as to:
         pass

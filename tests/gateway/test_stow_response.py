@@ -59,6 +59,7 @@ def test_numbers_may_be_texts(reason: object) -> None:
         (DICOM_XML, b"<a><b></a>"),
         (DICOM_XML, b"<?xml version='1.0' encoding='klingon'?><a/>"),
         (DICOM_XML, b'<!DOCTYPE a [<!ENTITY b "DOE^JANE">]><a>&b;</a>'),
+        (DICOM_XML, XML.replace("<Native", '<!DOCTYPE a [<!ENTITY b "c">]><Native').encode()),
         (DICOM_XML, XML.replace("DicomAttribute", "Attribute").encode()),
         ("text/html", b"<html>DOE^JANE</html>"),
         ("", XML.encode()),
