@@ -1,12 +1,17 @@
 """The state table, held against pynetdicom's of the whole standard, and played through with bytes."""
 
 from pathlib import Path
+from typing import cast
 
 import pytest
 from pynetdicom import fsm
 
+from karnak.gateway.disk import Disk
+from karnak.gateway.receive.association import Association
+from karnak.gateway.receive.connection import Connection
 from karnak.gateway.receive.pdu import RELEASE_RP, RELEASE_RQ, USER_ABORT, p_data
 from karnak.gateway.receive.upper_layer import NEXT, READING, TABLE, Event, State
+from karnak.gateway.spool import Spool
 from tests.gateway.receive.door import VERIFICATION, Desk, Door, Sender, associate_request, door, echo_command, limits
 
 ACCEPT, REJECT = 2, 3
@@ -108,6 +113,38 @@ def test_a_peer_that_floods_after_an_error_is_read_to_its_end(tmp_path: Path) ->
     with door(tmp_path) as opened, opened.call(VERIFICATION) as sender:
         sender.send(NONSENSE + bytes(4 << 20))
         assert sender.pdu() == UNRECOGNIZED
+
+
+class Flood:
+    """A connection over which comes a request, then as much nonsense as there is room for, five times."""
+
+    def __init__(self) -> None:
+        self.rooms: list[int] = []
+        self.sent: list[bytes] = []
+
+    def receive_into(self, room: memoryview, deadline: float) -> int:
+        self.rooms.append(len(room))
+        if len(self.rooms) == 7:
+            return 0
+        count = len(RQ) if len(self.rooms) == 1 else len(room)
+        room[:count] = (RQ if len(self.rooms) == 1 else NONSENSE + bytes(count))[:count]
+        return count
+
+    def send(self, data: bytes, deadline: float) -> bool:
+        self.sent.append(data)
+        return True
+
+    def close(self) -> None:
+        pass
+
+
+def test_there_is_room_for_all_that_floods(tmp_path: Path) -> None:
+    flood = Flood()
+    spool = Spool(tmp_path, Disk(), "os", lambda: "unused")
+    Association(cast(Connection, flood), "127.0.0.1", limits(), lambda caller: None, spool, Desk()).run()
+    assert len(flood.rooms) == 7
+    assert all(flood.rooms)
+    assert flood.sent[1:] == [UNRECOGNIZED]
 
 
 def test_release(tmp_path: Path) -> None:
