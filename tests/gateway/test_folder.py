@@ -14,7 +14,6 @@ from karnak.gateway.deliver.folder import FolderDestination, relative_path
 from karnak.gateway.deliver.layout import Layout
 from karnak.gateway.deliver.messages import is_uid
 from karnak.gateway.deliver.parcel import Answer, Delivered, Parcel, Refused
-from karnak.gateway.deliver.whole_file import write_whole
 from tests.gateway.instances import SECONDARY_CAPTURE, dataset_bytes
 
 EXPLICIT = "1.2.840.10008.1.2.1"
@@ -84,16 +83,14 @@ def test_instances_without_study_have_their_place() -> None:
     assert relative_path(parcel(study=None, series=None)) == Path("without-study", "without-series", "2.25.3.dcm")
 
 
-def test_permissions_follow_the_umask_and_the_caller(tmp_path: Path) -> None:
-    before = os.umask(0o022)
+def test_permissions_follow_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0o027)
     try:
         deliver(FolderDestination(tmp_path / "a"), parcel())
-        write_whole(tmp_path / "b" / "c" / "secret", b"x", file_mode=0o600, folder_mode=0o700)
     finally:
         os.umask(before)
-    modes = [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("a", "b", "b/c", "b/c/secret")]
-    assert modes == [0o755, 0o700, 0o700, 0o600]
-    assert stat.S_IMODE((tmp_path / "a/2.25.1/2.25.2/2.25.3.dcm").stat().st_mode) == 0o644
+    places = [tmp_path / "a", tmp_path / "a/2.25.1", tmp_path / "a/2.25.1/2.25.2/2.25.3.dcm"]
+    assert [stat.S_IMODE(path.stat().st_mode) for path in places] == [0o750, 0o750, 0o640]
 
 
 def test_what_can_not_be_written_is_undelivered_and_leaves_nothing(tmp_path: Path) -> None:
@@ -105,16 +102,6 @@ def test_what_can_not_be_written_is_undelivered_and_leaves_nothing(tmp_path: Pat
     refusal = Refused("the folder can't be written: Is a directory")
     assert deliver(FolderDestination(tmp_path / "in"), parcel()) == refusal
     assert not [entry for entry in (tmp_path / "in").rglob("*") if entry.is_file()]
-
-
-def test_a_write_that_fails_halfway_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(descriptor: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space left"):
-        write_whole(tmp_path / "file", b"x")
-    assert list(tmp_path.iterdir()) == []
 
 
 def folder_with(tmp_path: Path, layout: str) -> FolderDestination:
