@@ -164,8 +164,8 @@ MUTATIONS = (
     ),
     Mutation(
         "runtime/making.py",
-        "return self.inherited_by(row)",
-        "return decision",
+        "return self.inherited[row]",
+        "return replace(self.inherited[row], text=\"\")",
         "items inherit no text that an expression gave their sequence",
     ),
     Mutation(
