@@ -16,19 +16,19 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 
 from pydicom import dcmread
 from pydicom.uid import ExplicitVRLittleEndian
-from pynetdicom import AE
 
 from karnak.dsl.compile import compile_profile
 from karnak.runtime.deidentify import deidentify
 from karnak.runtime.keys import Project
 from karnak.runtime.part10 import split_part10
 from tests.crash.edges import Strike
-from tests.gateway.instances import SECONDARY_CAPTURE, dataset
-from tests.system.programs import PROFILE, SECRET, environment, free_port, storescp
+from tests.gateway.instances import SECONDARY_CAPTURE, file_bytes
+from tests.system.programs import PROFILE, SECRET, environment, free_port, run, storescp
 
 PLANTED = b"PLANTED"
 SECONDS = 60.0
@@ -160,13 +160,13 @@ class CrashHouse:
             thread.join()
 
     def _sender(self, number: int, sender: int) -> None:
-        ae = AE("SENDER")
-        ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = _PATIENCE * 2
-        ae.add_requested_context(SECONDARY_CAPTURE, ExplicitVRLittleEndian)
-        association = ae.associate("127.0.0.1", self.port, ae_title="TRIAL1")
+        """Send with dcmtk's storescu, over one association; it stops at the first failure."""
+        originals: dict[str, bytes] = {}
+        files = []
         for count in range(INSTANCES):
             uid = f"1.2.3.{number}.{sender}.{count}"
-            made = dataset(
+            data = file_bytes(
+                str(ExplicitVRLittleEndian),
                 SOPClassUID=SECONDARY_CAPTURE,
                 SOPInstanceUID=uid,
                 StudyInstanceUID=f"1.2.3.{number}",
@@ -177,37 +177,22 @@ class CrashHouse:
                 BitsAllocated=8,
                 PixelData=bytes(5000),
             )
-            made.ensure_file_meta()
-            made.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-            with self._lock:
-                self.sent += 1
-            if not association.is_established:
-                return
-            try:
-                status = association.send_c_store(made)
-            except (ValueError, RuntimeError):
-                return
-            if "Status" in status and status.Status == 0:
-                with self._lock:
-                    self.acknowledged[uid] = _encoded(made)
-        if association.is_established:
-            association.release()
+            originals[uid] = split_part10(data)[1]
+            files.append(self.folder / f"send-{sender}-{count}.dcm")
+            files[-1].write_bytes(data)
+        patience = str(round(_PATIENCE * 2))
+        options = ("-v", "-aec", "TRIAL1", "-ta", patience, "-td", patience)
+        said = run("storescu", *options, "127.0.0.1", str(self.port), *files).stderr
+        told = said.count("Received Store Response (Success)")
+        with self._lock:
+            self.sent += said.count("Sending file:")
+            self.acknowledged |= dict(islice(originals.items(), told))
 
 
 def _with(settings: Mapping[str, str], more: Mapping[str, str]) -> dict[str, str]:
     found = dict(settings) | dict(more)
     found["PYTHONPATH"] = os.pathsep.join(filter(None, [more.get("PYTHONPATH"), settings["PYTHONPATH"]]))
     return found
-
-
-def _encoded(made: "object") -> bytes:
-    from pydicom.filebase import DicomBytesIO
-    from pydicom.filewriter import write_dataset
-
-    stream = DicomBytesIO()
-    stream.is_little_endian, stream.is_implicit_VR = True, False
-    write_dataset(stream, made)  # type: ignore[arg-type]
-    return bytes(stream.getvalue())
 
 
 def _by_uid(paths: "Iterator[Path]") -> dict[str, bytes]:
