@@ -112,7 +112,7 @@ class CrashHouse:
         assert [*(kept / "spool" / "receiving").glob("**/*.part")] == []
         assert [*(kept / "quarantine").glob("*/*")] == []
         strays = [p for p in (self.folder / "out").rglob("*") if p.is_file() and p.suffix != ".dcm"]
-        assert strays == []
+        assert strays == [], strays
 
     @property
     def log(self) -> str:

@@ -3,7 +3,6 @@
 import hashlib
 import os
 import stat
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -214,16 +213,26 @@ def test_a_file_and_its_name_are_safe_before_the_answer(tmp_path: Path, monkeypa
     monkeypatch.setattr(os, "mkdir", note_make)
     folder = folder_with(tmp_path, "{PatientID}/{SOPInstanceUID}.dcm")
     folder.deliver([parcel("2.25.3", PatientID="P-1"), parcel("2.25.4", PatientID="P-1")])
-    temporary = f".{os.getpid()}-{threading.get_ident()}.incoming"
+    first, second = (f".{hashlib.sha256(uid).hexdigest()[:32]}-0.incoming" for uid in (b"2.25.3", b"2.25.4"))
     assert steps == [
         ("make", "P-1"),
         ("sync", "out"),
-        ("sync", temporary),
+        ("sync", first),
         ("rename", "2.25.3.dcm"),
-        ("sync", temporary),
+        ("sync", second),
         ("rename", "2.25.4.dcm"),
         ("sync", "P-1"),
     ]
+
+
+def test_what_a_crash_has_left_is_written_over_by_the_same_instance(tmp_path: Path) -> None:
+    left = tmp_path / "out" / f".{hashlib.sha256(b'2.25.3').hexdigest()[:32]}-0.incoming"
+    left.parent.mkdir()
+    left.write_bytes(b"half of an instance that was longer" * 1000)
+    folder = folder_with(tmp_path, "{SOPInstanceUID}.dcm")
+    assert deliver(folder, parcel("2.25.3")) == Delivered()
+    assert [path.name for path in left.parent.iterdir()] == ["2.25.3.dcm"]
+    assert (left.parent / "2.25.3.dcm").read_bytes() == b"".join(parcel("2.25.3").file())
 
 
 def test_a_disk_that_is_full_leaves_nothing_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

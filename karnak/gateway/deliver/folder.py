@@ -6,6 +6,7 @@ opened one inside the other, and links are not followed.
 """
 
 import errno
+import hashlib
 import os
 import stat
 import threading
@@ -22,6 +23,8 @@ _FILE_MODE, _FOLDER_MODE = 0o666, 0o777
 _LINK = "a link lies where a folder is needed, and links are not followed"
 # Giving names is short, and two files must not get the same one. Two destinations can be the same folder.
 _naming = threading.Lock()
+# Device and inode of the folder, and the name.
+_being_written: set[tuple[int, int, str]] = set()
 
 
 class FolderDestination:
@@ -116,8 +119,7 @@ class _Call:
         """
         folder = self._folder(path.parts[:-1])
         pieces = parcel.file()
-        # One writer per thread: nobody else alive has this name, and a dead one's file is written over.
-        new = f".{os.getpid()}-{threading.get_ident()}.incoming"
+        new = _take_name(folder, parcel.sop_instance_uid)
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
         try:
             with os.fdopen(os.open(new, flags, _FILE_MODE, dir_fd=folder), "wb", buffering=0) as file:
@@ -131,6 +133,8 @@ class _Call:
             with suppress(OSError):
                 os.unlink(new, dir_fd=folder)
             raise
+        finally:
+            _give_back_name(folder, new)
         return replaced
 
     def settled(self, answer: Answer, place: tuple[str, ...]) -> Answer:
@@ -163,6 +167,29 @@ class _Call:
             descriptor = _open_inside(around, name)
         self._open[parts] = descriptor
         return descriptor
+
+
+def _take_name(folder: int, sop_instance_uid: str) -> str:
+    """Choose a name for a file that is being written.
+
+    It follows from the instance: what a crash has left is written over when the instance comes again. A number keeps
+    two destinations apart that write the same instance to the same folder at the same time.
+    """
+    found = os.fstat(folder)
+    short = hashlib.sha256(sop_instance_uid.encode()).hexdigest()[:32]
+    with _naming:
+        number = 0
+        while (found.st_dev, found.st_ino, f".{short}-{number}.incoming") in _being_written:
+            number += 1
+        name = f".{short}-{number}.incoming"
+        _being_written.add((found.st_dev, found.st_ino, name))
+    return name
+
+
+def _give_back_name(folder: int, name: str) -> None:
+    found = os.fstat(folder)
+    with _naming:
+        _being_written.discard((found.st_dev, found.st_ino, name))
 
 
 def _open_inside(around: int, name: str) -> int:
