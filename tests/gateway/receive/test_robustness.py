@@ -58,9 +58,9 @@ PIECES = [
 
 def quiet(opened: Door) -> None:
     """Nothing failed inside, nobody is left, and nothing that is not whole."""
-    until(lambda: opened.listener.count == 0)
+    # The sender may have gone before anybody has taken its call.
+    until(lambda: opened.listener.count == 0 and opened.half_received() == [])
     assert opened.desk.errors == []
-    assert opened.half_received() == []
     whole = {("1.2.1", b"abcd" * 50), ("1.2.2", b"abcd" * 50), ("1.2.3", b"wxyz"), ("1.2.3", b"abcd" * 50)}
     assert set(opened.stored()) <= whole
 
@@ -97,9 +97,9 @@ def test_any_damage(damaged: Door, at: int, damage: bytes) -> None:
     at %= len(stream)
     with Sender(damaged.port) as sender:
         sender.send(stream[:at] + damage + stream[at + len(damage) :])
-    until(lambda: damaged.listener.count == 0)
+    # The sender may have gone before anybody has taken its call: nothing half-received may stay, in the end.
+    until(lambda: damaged.listener.count == 0 and damaged.half_received() == [])
     assert damaged.desk.errors == []
-    assert damaged.half_received() == []
 
 
 def test_half_of_everything(opened: Door) -> None:
