@@ -14,7 +14,7 @@ import signal
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from multiprocessing import get_context
+from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Generic, TypeVar
@@ -41,6 +41,8 @@ def interrupts_held() -> Iterator[None]:
 
 def _serve(connection: Connection, work: Callable[[Task], Result]) -> None:
     """Live as a worker: take tasks until the parent hangs up."""
+    # Held back already; this is for what unblocks signals on the way.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     with suppress(EOFError, BrokenPipeError, ConnectionResetError):
         while True:
             connection.send(work(connection.recv()))
@@ -52,6 +54,8 @@ class _Worker(Generic[Task, Result]):
     def __init__(self, work: Callable[[Task], Result]) -> None:
         self.connection, theirs = _CONTEXT.Pipe()
         self.process: BaseProcess = _CONTEXT.Process(target=_serve, args=(theirs, work), daemon=True)
+        # It lets signals through when it has been started, which must not be in the middle of what follows.
+        resource_tracker.ensure_running()
         with interrupts_held():
             self.process.start()
         # While we hold their end, too, we would never see them hang up.

@@ -99,3 +99,24 @@ def test_workers_have_from_the_beginning_what_is_asked_for() -> None:
         check=True, capture_output=True, text=True,
     )  # fmt: skip
     assert done.stdout == "[True, False]"
+
+
+def hears_interrupts(_: int) -> bool:
+    """Whether the process that does this work would be interrupted by Ctrl-C."""
+    ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    return not ignored or signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, set())
+
+
+def test_no_worker_hears_ctrl_c_not_even_the_first() -> None:
+    """In a process of its own: the first start starts multiprocessing's own processes, too, which lets signals in."""
+    program = (
+        "from tests.gateway.test_workers import hears_interrupts\n"
+        "from karnak.gateway.workers import run_in_order\n"
+        "if __name__ == '__main__':\n"
+        "    print(list(run_in_order(hears_interrupts, range(6), jobs=2, lost=lambda task, how: how)))\n"
+    )
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, cwd=root, timeout=120, check=False
+    )
+    assert (done.stdout, done.stderr) == (f"{[False] * 6}\n", "")
