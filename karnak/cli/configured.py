@@ -54,11 +54,17 @@ def premises_of(config: Path | None) -> Premises:
     return premises
 
 
-def _end(found: Iterable[Diagnostic]) -> NoReturn:
+def show_findings(found: Iterable[Diagnostic]) -> None:
+    """Show what was found, with the lines that it was found in, on stderr."""
     sources: dict[str, Source] = {}
+    color = sys.stderr.isatty()
     for diagnostic in found:
         file = diagnostic.span.file
         if file and file not in sources:
             sources[file], _ = open_source(Path(file))
-        click.echo(render_text(diagnostic, sources.get(file), color=sys.stderr.isatty()), err=True)
+        click.echo(render_text(diagnostic, sources.get(file), color=color), err=True)
+
+
+def _end(found: Iterable[Diagnostic]) -> NoReturn:
+    show_findings(found)
     sys.exit(EXIT_USAGE)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from karnak.cli.configured import config_option
+from karnak.cli.configured import config_option, show_findings
 from karnak.dsl.diagnostics import has_errors
 
 EXIT_REFUSED = 1
@@ -19,7 +19,7 @@ def reload(config: Path | None) -> None:
     They are checked here first; with an error nothing is asked of the gateway, and exit code is 1. The gateway is asked
     by its API. Without one, send it SIGHUP.
     """
-    from karnak.cli.serve import read_plan, show_findings
+    from karnak.cli.serve import read_plan
     from karnak.gateway.api.caller import order_reload
     from karnak.gateway.metrics import ReloadOutcome
 

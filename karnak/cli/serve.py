@@ -6,7 +6,6 @@ import secrets
 import signal
 import sys
 import time
-from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,9 +13,9 @@ from types import FrameType
 
 import click
 
+from karnak.cli.configured import show_findings
 from karnak.dsl.diagnostics import Diagnostic
 from karnak.dsl.nodes import Source
-from karnak.dsl.render.text import render_text
 from karnak.dsl.source import open_source
 from karnak.gateway.defaults import default_source
 from karnak.gateway.doors import open_doors
@@ -90,17 +89,6 @@ def _read(config: Path | None) -> tuple[Source, Path, tuple[Diagnostic, ...]]:
         return default_source(folder, secrets.token_bytes), folder, ()
     source, found = open_source(config)
     return source, config.parent, found
-
-
-def show_findings(found: Iterable[Diagnostic]) -> None:
-    """Show what was found, with the lines that it was found in, on stderr."""
-    sources: dict[str, Source] = {}
-    color = sys.stderr.isatty()
-    for diagnostic in found:
-        file = diagnostic.span.file
-        if file and file not in sources:
-            sources[file], _ = open_source(Path(file))
-        click.echo(render_text(diagnostic, sources.get(file), color=color), err=True)
 
 
 def _run(plan: Plan, read: Read) -> None:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 
 from karnak.gateway.receive.admission import Admission, Limits, Rejection, is_host
 from karnak.gateway.receive.association import Association
@@ -139,7 +140,7 @@ class Listener:
             return
         try:
             connection = Connection(accepted)
-            admit = lambda caller: self._admit(caller, place)  # noqa: E731 -- one word for one association
+            admit = partial(self._admit, place)
             association = Association(
                 connection, address, self._limits, admit, self._spool, self._reception, self._rules()
             )
@@ -198,7 +199,7 @@ class Listener:
     def _rules(self) -> ssl.SSLContext | None:
         return self._tls() if self._tls is not None else None
 
-    def _admit(self, caller: Caller, place: int) -> Rejection | None:
+    def _admit(self, place: int, caller: Caller) -> Rejection | None:
         refusal = refusal_of(self._admission.nodes, caller, is_host)
         if refusal is not None:
             return Rejection(1, 1, refusal.value, f"{refusal.name.replace('_', ' ').lower()} not recognised")
