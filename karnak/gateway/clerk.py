@@ -7,7 +7,6 @@ the index knows why.
 
 import queue
 import threading
-import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,6 +17,7 @@ from karnak.gateway.ending import Endings
 from karnak.gateway.journal import Journal
 from karnak.gateway.lane import Lane
 from karnak.gateway.ledger import Retention, prune
+from karnak.gateway.machine import Machine, Worker
 from karnak.gateway.records import of_changes, of_entries
 from karnak.gateway.store.index import Index
 from karnak.gateway.store.rows import Change, Entry, Part
@@ -55,7 +55,7 @@ class Clerk:
         forget: called with receipts whose files are dealt with.
         journal: where events are written.
         clock: tells the time, in UTC.
-        monotonic: a clock that never goes back, in seconds.
+        machine: what it runs on.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Clerk:
         forget: Callable[[str], None],
         journal: Journal,
         clock: Callable[[], datetime],
-        monotonic: Callable[[], float] = time.monotonic,
+        machine: Machine,
     ) -> None:
         self._index = index
         self._endings = endings
@@ -78,7 +78,8 @@ class Clerk:
         self._forget = forget
         self._journal = journal
         self._clock = clock
-        self._monotonic = monotonic
+        self._machine = machine
+        self._monotonic = machine.monotonic
         self._look_again = 0.0
         self._settle_again = 0.0
         self._tray: queue.SimpleQueue[_Wish | None] = queue.SimpleQueue()
@@ -86,16 +87,17 @@ class Clerk:
         # When the index is to be asked again for parts of a destination; None while there is nothing to ask for.
         self._next: dict[str, datetime | None] = {}
         self._left: list[_Wish] = []
-        self._thread = threading.Thread(target=self._work, name="clerk", daemon=True)
+        self._worker: Worker | None = None
 
     def start(self) -> None:
         """Begin to write."""
-        self._thread.start()
+        self._worker = self._machine.start("clerk", self.step)
 
     def stop(self) -> None:
         """Write what lies in the tray, and end."""
         self._tray.put(None)
-        self._thread.join()
+        if self._worker is not None:
+            self._worker.join()
 
     def serve(self, lanes: Iterable[Lane]) -> None:
         """Bring these lanes what is due for them, from now on."""
@@ -133,30 +135,34 @@ class Clerk:
         """How many wishes lie in the tray; who brings new instances waits while there are many."""
         return self._tray.qsize() + len(self._left)
 
-    def _work(self) -> None:
-        going = True
-        while going:
-            wishes, going = self._take()
-            try:
-                self._write(wishes)
-                self._feed()
-            except Exception as error:
-                # The database is locked, gone or full. Nothing of this is forgotten: it is tried again, and after a
-                # restart what was in work is due again.
-                self._journal.write_error("index failed", error)
-                self._left = [wish for wish in wishes if not isinstance(wish, Part)]
-                if going:
-                    time.sleep(_NAP)
-                continue
-            for wish in wishes:
-                if isinstance(wish, _Flush):
-                    wish.done.set()
+    def step(self, *, wait: bool) -> bool:
+        """Write what lies in the tray, and bring lanes what is due; False where that was the last.
 
-    def _take(self) -> tuple[list[_Wish], bool]:
-        """Wait for wishes, at most until the next retry is due; False with the last ones."""
+        Args:
+            wait: wait for something to do where there is nothing.
+        """
+        wishes, going = self._take(wait=wait)
+        try:
+            self._write(wishes)
+            self._feed()
+        except Exception as error:
+            # The database is locked, gone or full. Nothing of this is forgotten: it is tried again, and after a
+            # restart what was in work is due again.
+            self._journal.write_error("index failed", error)
+            self._left = [wish for wish in wishes if not isinstance(wish, Part)]
+            if going:
+                self._machine.sleep(_NAP)
+            return going
+        for wish in wishes:
+            if isinstance(wish, _Flush):
+                wish.done.set()
+        return going
+
+    def _take(self, *, wait: bool) -> tuple[list[_Wish], bool]:
+        """What is to be written; waits for it at most until the next retry is due; False with the last of it."""
         wishes, self._left = self._left, []
         try:
-            wish = self._tray.get(timeout=0 if wishes else self._nap())
+            wish = self._tray.get(timeout=self._nap()) if wait and not wishes else self._tray.get_nowait()
             while wish is not None:
                 wishes.append(wish)
                 if len(wishes) >= _GROUP:

@@ -12,7 +12,6 @@ from typing import Protocol
 from karnak.dsl.diagnostics import Diagnostic
 from karnak.gateway.audit import AuditEntry, AuditEvent, AuditLog
 from karnak.gateway.clerk import Clerk
-from karnak.gateway.disk import Disk
 from karnak.gateway.ending import Endings
 from karnak.gateway.house_lock import HouseLock
 from karnak.gateway.intake import Intake
@@ -20,13 +19,14 @@ from karnak.gateway.journal import Journal
 from karnak.gateway.lane import Lane, Surroundings
 from karnak.gateway.ledger import Ledger, Retention
 from karnak.gateway.library import Library, Reload
+from karnak.gateway.machine import Machine
 from karnak.gateway.metrics import Door, Levels, Metrics, QueueLength, ReloadOutcome
 from karnak.gateway.patient_cipher import PatientCipher
 from karnak.gateway.plan import Plan
 from karnak.gateway.receive.commitment import Reference
 from karnak.gateway.route import ForwardNode, Outlet
 from karnak.gateway.spool import Spool
-from karnak.gateway.store.database import index_url, open_database
+from karnak.gateway.store.database import index_url
 from karnak.gateway.store.index import Index
 from karnak.gateway.store.queue import Queue
 from karnak.gateway.watching import Watch
@@ -72,6 +72,7 @@ class Gateway:
         new_receipt: gives a name that no instance has had; names sort by time.
         random_bytes: gives so many random bytes.
         open_doors: makes the ways in, which are opened last and closed first.
+        machine: what it runs on.
     """
 
     def __init__(
@@ -83,6 +84,7 @@ class Gateway:
         new_receipt: Callable[[], str],
         random_bytes: Callable[[int], bytes],
         open_doors: Callable[["Gateway"], Doors],
+        machine: Machine | None = None,
     ) -> None:
         self.plan = plan
         self._read = read
@@ -97,6 +99,7 @@ class Gateway:
         self._cipher = PatientCipher(key, random_bytes) if key is not None else None
         self._random_bytes = random_bytes
         self._open_doors = open_doors
+        self._machine = machine or Machine()
         self._lanes: dict[str, Lane] = {}
         # From now on: what changes while the gateway starts is a change, too.
         self._watch = Watch(lambda: self.library.current.plan.files, self._files_changed)
@@ -113,9 +116,9 @@ class Gateway:
         if plan.engine == "tables":
             # Before the doors open: the first instance doesn't wait for a compiler.
             warm_up()
-        self.spool = Spool(plan.data_dir, Disk(), house.spool.durability, self._new_receipt)
+        self.spool = Spool(plan.data_dir, self._machine.disk, house.spool.durability, self._new_receipt)
         self.spool.tidy()
-        self._database = open_database(index_url(plan.data_dir, house.index_url), upgrade=True)
+        self._database = self._machine.open_index(index_url(plan.data_dir, house.index_url))
         self.audit = AuditLog(plan.data_dir / "audit", self.clock)
         self._index = Index(self._database)
         self._index.resume(self.spool.stored())
@@ -124,7 +127,15 @@ class Gateway:
         endings = Endings(self.spool, house.spool.originals, self.journal, self.clock, self._profile_of)
         retention = Retention(timedelta(days=house.keep_days), house.maximum_rows)
         self._clerk = Clerk(
-            self._index, endings, retention, self.audit, self._written, self.library.forget, self.journal, self.clock
+            self._index,
+            endings,
+            retention,
+            self.audit,
+            self._written,
+            self.library.forget,
+            self.journal,
+            self.clock,
+            self._machine,
         )
         self._around = Surroundings(
             self.library, self.spool, self.journal, self.metrics, self.clock, self._chance, plan.engine
@@ -138,6 +149,7 @@ class Gateway:
             self.journal,
             self.metrics,
             plan.engine,
+            self._machine,
         )
         # A port that is taken is told before anything is done.
         self._doors = self._open_doors(self)
@@ -270,7 +282,7 @@ class Gateway:
         for outlet in _outlets(self.library.current.plan):
             lane = self._lanes.get(outlet.name)
             if lane is None:
-                lane = self._lanes[outlet.name] = Lane(outlet.name, self._around, self._clerk)
+                lane = self._lanes[outlet.name] = Lane(outlet.name, self._around, self._clerk, self._machine)
             lane.start(outlet.destination.parallel)
         self._clerk.serve(self._lanes.values())
 

@@ -6,7 +6,6 @@ now and then, for hints that got lost. An instance that nobody's rules can be as
 
 import queue
 import threading
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -16,6 +15,7 @@ from karnak.errors import KarnakError
 from karnak.gateway.clerk import Clerk
 from karnak.gateway.journal import Journal
 from karnak.gateway.library import Library
+from karnak.gateway.machine import Machine, Worker
 from karnak.gateway.metrics import Metrics, ReasonClass
 from karnak.gateway.receipts import time_of
 from karnak.gateway.route import ForwardNode, find_node
@@ -50,6 +50,7 @@ class Intake:
         journal: where events are written.
         metrics: what is counted.
         engine: how data sets are read.
+        machine: what it runs on.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Intake:
         journal: Journal,
         metrics: Metrics,
         engine: Engine,
+        machine: Machine,
     ) -> None:
         self._spool = spool
         self._library = library
@@ -75,16 +77,19 @@ class Intake:
         # Given to the clerk and perhaps not written yet.
         self._given: set[str] = set()
         self._lock = threading.Lock()
-        self._thread = threading.Thread(target=self._work, name="intake", daemon=True)
+        self._machine = machine
+        self._next_look = machine.monotonic()
+        self._worker: Worker | None = None
 
     def start(self) -> None:
         """Take in what the folder has, and then what receivers keep."""
-        self._thread.start()
+        self._worker = self._machine.start("intake", self.step)
 
     def stop(self) -> None:
         """Take in no more."""
         self._hints.put(None)
-        self._thread.join()
+        if self._worker is not None:
+            self._worker.join()
 
     def hint(self, receipt: str) -> None:
         """Say that a receiver has kept an instance; any thread may."""
@@ -101,25 +106,30 @@ class Intake:
         with self._lock:
             self._given.difference_update(receipts)
 
-    def _work(self) -> None:
-        next_look = time.monotonic()
+    def step(self, *, wait: bool) -> bool:
+        """Take in what is new; False where that was the last.
+
+        Args:
+            wait: wait for something new where there is nothing, until the next look through the folder.
+        """
         going = True
-        while going:
-            try:
-                if time.monotonic() >= next_look:
-                    self._look_through()
-                    next_look = time.monotonic() + _LOOK
-                receipts, going = self._take(max(next_look - time.monotonic(), 0))
-                self._take_in(receipts)
-            except Exception as error:
-                # The look through the folder finds again what was missed.
-                self._journal.write_error("intake failed", error)
-                time.sleep(1)
+        try:
+            now = self._machine.monotonic()
+            if now >= self._next_look:
+                self._look_through()
+                self._next_look = now + _LOOK
+            receipts, going = self._take(max(self._next_look - now, 0) if wait else 0)
+            self._take_in(receipts)
+        except Exception as error:
+            # The look through the folder finds again what was missed.
+            self._journal.write_error("intake failed", error)
+            self._machine.sleep(1)
+        return going
 
     def _take(self, seconds: float) -> tuple[list[str], bool]:
         receipts: list[str] = []
         try:
-            hint = self._hints.get(timeout=seconds)
+            hint = self._hints.get(timeout=seconds) if seconds else self._hints.get_nowait()
             while hint is not None:
                 if isinstance(hint, threading.Event):
                     self._take_in(receipts)
@@ -142,7 +152,7 @@ class Intake:
 
     def _take_in(self, receipts: Sequence[str]) -> None:
         while self._clerk.behind > _MAXIMUM_BEHIND:
-            time.sleep(_NAP)
+            self._machine.sleep(_NAP)
         with self._lock:
             new = [receipt for receipt in dict.fromkeys(receipts) if receipt not in self._given]
             self._given.update(new)

@@ -5,7 +5,6 @@ delivered, or ended with a cause, or waiting with a time and a cause. Whatever i
 """
 
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
@@ -18,6 +17,7 @@ from karnak.gateway.deliver.backoff import Backoff
 from karnak.gateway.deliver.parcel import Delivered, DeliveryError, Destination, Parcel
 from karnak.gateway.journal import Journal
 from karnak.gateway.library import Library, outlet_of
+from karnak.gateway.machine import Machine, Worker
 from karnak.gateway.metrics import Door, End, Metrics
 from karnak.gateway.route import Outlet
 from karnak.gateway.shadow import Shadow
@@ -82,7 +82,7 @@ class Lane:
         name: the destination's.
         around: what all lanes share.
         clerk: writes down what becomes of parts, and brings more of them.
-        monotonic: a clock that never goes back, in seconds.
+        machine: what it runs on.
     """
 
     def __init__(
@@ -90,30 +90,29 @@ class Lane:
         name: str,
         around: Surroundings,
         clerk: Clerk,
-        monotonic: Callable[[], float] = time.monotonic,
+        machine: Machine,
     ) -> None:
         self.name = name
         self._around = around
         self._clerk = clerk
-        self._monotonic = monotonic
+        self._start = machine.start
+        self._monotonic = machine.monotonic
         self._held: deque[Part] = deque()
         self._changed = threading.Condition()
         self._in_work = 0
         self._failures = 0
         self._closed_until = 0.0
         self._stopping = False
-        self._threads: list[threading.Thread] = []
+        self._workers: list[Worker] = []
 
-    def start(self, threads: int) -> None:
+    def start(self, workers: int) -> None:
         """Begin to work; what is there already stays.
 
         Args:
-            threads: how many deliveries may run at once; lanes grow and never shrink.
+            workers: how many deliveries may run at once; lanes grow and never shrink.
         """
-        while len(self._threads) < threads:
-            thread = threading.Thread(target=self._work, name=f"lane {self.name}", daemon=True)
-            self._threads.append(thread)
-            thread.start()
+        while len(self._workers) < workers:
+            self._workers.append(self._start(f"lane {self.name}", self.step))
 
     def stop(self, seconds: float) -> None:
         """Take no new parts, and wait for those in work.
@@ -125,8 +124,8 @@ class Lane:
             self._stopping = True
             self._changed.notify_all()
         deadline = self._monotonic() + seconds
-        for thread in self._threads:
-            thread.join(max(deadline - self._monotonic(), 0))
+        for worker in self._workers:
+            worker.join(max(deadline - self._monotonic(), 0))
 
     @property
     def room(self) -> int:
@@ -164,31 +163,38 @@ class Lane:
         nodes = self._around.library.current.plan.nodes
         return next((outlet for node in nodes for outlet in node.outlets if outlet.name == self.name), None)
 
-    def _work(self) -> None:
-        while True:
-            parts = self._take()
-            if parts is None:
-                return
-            destination = self.destination()
-            try:
-                self._serve(parts, destination)
-            except Exception as error:
-                self._around.journal.write_error("destination failed", error, destination=self.name)
-                self._hold_back(parts, f"an internal error of type {type(error).__name__}")
-            finally:
-                with self._changed:
-                    self._in_work -= 1
+    def step(self, *, wait: bool) -> bool:
+        """Treat and deliver as many parts as the destination takes at once; False when the lane is stopped.
 
-    def _take(self) -> list[Part] | None:
-        """Wait for parts; as many as the destination takes at once."""
+        Args:
+            wait: wait for parts where there are none.
+        """
+        parts = self._take(wait=wait)
+        if not parts:
+            return parts is not None
+        destination = self.destination()
+        try:
+            self._serve(parts, destination)
+        except Exception as error:
+            self._around.journal.write_error("destination failed", error, destination=self.name)
+            self._hold_back(parts, f"an internal error of type {type(error).__name__}")
+        finally:
+            with self._changed:
+                self._in_work -= 1
+        return True
+
+    def _take(self, *, wait: bool) -> list[Part] | None:
+        """Parts to be served together; none where there are none and nobody waits, None at the end."""
         with self._changed:
             while True:
                 if self._stopping:
                     return None
-                wait = self._closed_until - self._monotonic()
-                if self._held and wait <= 0:
+                closed = self._closed_until - self._monotonic()
+                if self._held and closed <= 0:
                     break
-                self._changed.wait(wait if self._held else None)
+                if not wait:
+                    return []
+                self._changed.wait(closed if self._held else None)
             destination = self.destination()
             at_once = destination.at_once if destination is not None else 1
             parts = [self._held.popleft() for _ in range(min(at_once, len(self._held)))]

@@ -1,0 +1,82 @@
+"""What a gateway runs on: threads, a clock that never goes back, a disk, a database.
+
+What goes on by itself in a gateway does so in steps. Threads take them one after another; a test takes them itself, in
+any order, at a time of its own, and over a disk that crashes.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from sqlalchemy.engine import URL
+
+from karnak.gateway.disk import Disk
+from karnak.gateway.store.database import Database, open_database
+
+
+class Step(Protocol):
+    """One step of what goes on by itself."""
+
+    def __call__(self, *, wait: bool) -> bool:
+        """Do what is to be done now.
+
+        Args:
+            wait: where there is nothing to do, wait for it.
+
+        Returns:
+            Whether there may be a next step.
+        """
+
+
+class Worker(Protocol):
+    """Somebody who takes steps until there is none any more."""
+
+    def join(self, timeout: float | None = None) -> None:
+        """Wait for that, for so many seconds at most."""
+
+
+def in_thread(name: str, step: Step) -> Worker:
+    """Take steps in a thread of their own, from now on.
+
+    Args:
+        name: what the thread is called.
+        step: one step.
+    """
+
+    def work() -> None:
+        while step(wait=True):
+            pass
+
+    thread = threading.Thread(target=work, name=name, daemon=True)
+    thread.start()
+    return thread
+
+
+def open_index(url: URL) -> Database:
+    """Open the index; it is made, or brought up to date, where that is needed.
+
+    Raises:
+        IndexUnavailable: it can't be read, or a newer Karnak has written it.
+    """
+    return open_database(url, upgrade=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What a gateway runs on.
+
+    Attributes:
+        disk: where the spool lies.
+        open_index: opens the database of the index.
+        start: has steps taken by themselves, under a name.
+        monotonic: a clock that never goes back, in seconds.
+        sleep: waits, for so many seconds.
+    """
+
+    disk: Disk = field(default_factory=Disk)
+    open_index: Callable[[URL], Database] = open_index
+    start: Callable[[str, Step], Worker] = in_thread
+    monotonic: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
