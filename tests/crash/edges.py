@@ -1,26 +1,29 @@
 """Where a gateway can be struck: every system call of the spool, and every step between states."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from random import Random
 from typing import Literal
 
+from karnak.gateway.states import Event, State
+from karnak.gateway.store.rows import DROPPED, REPLACED
+
 Action = Literal["one", "all", "full", "broken"]
 Phase = Literal["before", "after"]
-
-DISK = "karnak.gateway.disk"
-INDEX = "karnak.gateway.store.index"
 
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """A method of the gateway.
+    """A call that the gateway makes.
 
     Attributes:
-        module: where its class is.
-        owner: the class.
+        module: where it is; its name begins with karnak.gateway.
+        owner: the class of the method; empty for a function, `os` for a system call that the module makes.
         method: its name.
         often: about how often it is called in one round.
         fails: whether the call can fail as a system call does.
+        telling: only calls count whose arguments say this.
+        down: whether it takes a destination that is down.
     """
 
     module: str
@@ -28,40 +31,112 @@ class Edge:
     method: str
     often: int
     fails: bool = False
+    telling: str | None = None
+    down: bool = False
 
     def __str__(self) -> str:
-        return f"{self.owner}.{self.method}"
+        owner = self.owner if self.owner not in ("", "os") else f"{self.module}.{self.owner}".rstrip(".")
+        return f"{owner}.{self.method}" + (f" telling {self.telling}" if self.telling else "")
 
 
-EDGES = (
-    Edge(DISK, "Disk", "make_folder", 2, fails=True),
-    Edge(DISK, "Disk", "create", 8, fails=True),
-    Edge(DISK, "Disk", "write", 16, fails=True),
-    Edge(DISK, "Disk", "write_at", 8, fails=True),
-    Edge(DISK, "Disk", "sync", 8, fails=True),
-    Edge(DISK, "Disk", "sync_folder", 8, fails=True),
-    Edge(DISK, "Disk", "rename", 8, fails=True),
-    Edge(DISK, "Disk", "remove", 8, fails=True),
-    Edge(DISK, "Disk", "list", 2, fails=True),
-    Edge(DISK, "Disk", "map", 20, fails=True),
-    Edge(DISK, "Disk", "close", 8),
-    Edge("karnak.gateway.spool", "Spool", "begin", 8),
-    Edge("karnak.gateway.receiving", "Receiving", "keep", 8),
-    Edge("karnak.gateway.spool", "Spool", "tidy", 2),
-    Edge("karnak.gateway.intake", "Intake", "hint", 8),
-    Edge("karnak.gateway.clerk", "Clerk", "add", 6),
-    Edge("karnak.gateway.clerk", "Clerk", "note", 12),
-    Edge(INDEX, "Index", "add", 4),
-    Edge(INDEX, "Index", "due", 8),
-    Edge(INDEX, "Index", "note", 8),
-    Edge(INDEX, "Index", "endings", 4),
-    Edge(INDEX, "Index", "settle", 4),
-    Edge(INDEX, "Index", "resume", 1),
-    Edge("karnak.gateway.ending", "Endings", "end", 4),
-    Edge("karnak.gateway.lane", "Lane", "offer", 6),
-    Edge("karnak.gateway.deliver.folder", "FolderDestination", "deliver", 8),
-    Edge("karnak.gateway.deliver.dicom", "DicomDestination", "deliver", 8),
+def _disk(method: str, often: int, *, fails: bool = True) -> Edge:
+    return Edge("disk", "Disk", method, often, fails)
+
+
+def _system(module: str, call: str, often: int, *, fails: bool = True) -> Edge:
+    return Edge(module, "os", call, often, fails)
+
+
+def _state(method: str, state: State, often: int = 1, *, down: bool = False) -> Edge:
+    return Edge("store.index", "Index", method, often, telling=repr(state), down=down)
+
+
+_MAP = _disk("map", 30)
+_ADD = Edge("store.index", "Index", "add", 4, fails=True)
+_DUE = Edge("store.index", "Index", "due", 8, fails=True)
+_RESUME = Edge("store.index", "Index", "resume", 1, fails=True)
+_TREAT = Edge("lane", "", "treat", 8)
+_TO_FOLDER = Edge("deliver.folder", "FolderDestination", "deliver", 4)
+_TO_PEER = Edge("deliver.dicom", "DicomDestination", "deliver", 4)
+# An instance that nobody's rules are asked about.
+_KEPT_BACK = Edge("store.index", "Index", "add", 1, telling="quarantined='")
+_REPLACED = Edge("store.index", "", "set_parts", 1, telling=repr(REPLACED), down=True)
+_DROPPED = Edge("store.index", "", "set_parts", 1, telling=repr(DROPPED), down=True)
+_RETRIED = Edge("store.index", "", "set_parts", 1, telling=repr(State.ROUTED), down=True)
+_WAITING = _state("note", State.WAITING, 2, down=True)
+
+STEPS: Mapping[tuple[State, Event], tuple[Edge, ...]] = {
+    (State.RECEIVED, Event.ROUTE): (_ADD,),
+    (State.RECEIVED, Event.QUARANTINE): (_KEPT_BACK,),
+    (State.RECEIVED, Event.REPLACE): (_REPLACED,),
+    (State.ROUTED, Event.TREAT): (_DUE, _TREAT),
+    (State.ROUTED, Event.REPLACE): (_REPLACED,),
+    (State.ROUTED, Event.DROP): (_DROPPED,),
+    (State.TRANSFORMING, Event.SEND): (_TO_FOLDER, _TO_PEER),
+    # It fails where the original can't be read: by the blow itself.
+    (State.TRANSFORMING, Event.FAIL): (_MAP,),
+    (State.TRANSFORMING, Event.EXCLUDE): (_state("note", State.EXCLUDED),),
+    (State.TRANSFORMING, Event.REJECT): (_state("note", State.REJECTED),),
+    (State.TRANSFORMING, Event.QUARANTINE): (_state("note", State.QUARANTINED, down=True),),
+    (State.TRANSFORMING, Event.RESUME): (_RESUME,),
+    (State.DELIVERING, Event.ACCEPT): (_state("note", State.DELIVERED, 4),),
+    (State.DELIVERING, Event.FAIL): (_WAITING,),
+    (State.DELIVERING, Event.RESUME): (_RESUME,),
+    (State.WAITING, Event.TREAT): (_DUE, _TREAT),
+    (State.WAITING, Event.RETRY): (_RETRIED,),
+    (State.WAITING, Event.REPLACE): (_REPLACED,),
+    (State.WAITING, Event.DROP): (_DROPPED,),
+}
+"""What to strike for each step that a part can make."""
+
+CALLS = (
+    _disk("make_folder", 2),
+    _disk("create", 8),
+    _disk("write", 16),
+    _disk("write_at", 8),
+    _disk("sync", 8),
+    _disk("sync_folder", 8),
+    _disk("rename", 8),
+    _disk("remove", 6),
+    _disk("list", 4),
+    _MAP,
+    _disk("close", 8, fails=False),
+    _disk("lock", 6),
+    _disk("free_bytes", 4),
+    _system("audit", "open", 2),
+    _system("audit", "write", 8),
+    _system("audit", "fdatasync", 8),
+    _system("audit", "fsync", 1),
+    _system("house_lock", "open", 1),
+    _system("deliver.folder", "open", 12),
+    _system("deliver.folder", "mkdir", 4),
+    _system("deliver.folder", "write", 8),
+    _system("deliver.folder", "fsync", 12),
+    _system("deliver.folder", "replace", 6),
 )
+"""Calls of the system. Where audit log, lock and folders of destinations lie, the module makes them itself."""
+
+WAYS = (
+    Edge("spool", "Spool", "begin", 8),
+    Edge("receiving", "Receiving", "keep", 8),
+    Edge("spool", "Spool", "tidy", 3),
+    Edge("spool", "Spool", "quarantine", 2),
+    Edge("spool", "Spool", "archive", 4),
+    Edge("receive.process", "Desk", "stored", 5),
+    Edge("receive.stow_request", "StowRequest", "finish", 1),
+    Edge("audit", "", "end_of_chain", 1, fails=True),
+    Edge("intake", "Intake", "hint", 8),
+    Edge("clerk", "Clerk", "add", 4),
+    Edge("clerk", "Clerk", "note", 8),
+    Edge("store.index", "Index", "note", 6, fails=True),
+    Edge("store.index", "Index", "endings", 4, fails=True),
+    Edge("store.index", "Index", "settle", 4, fails=True),
+    Edge("ending", "Endings", "end", 4),
+    Edge("lane", "Lane", "offer", 6),
+)
+"""What lies between calls and steps: safe and not yet told, told and not yet written, written and not yet done."""
+
+EDGES = tuple(dict.fromkeys((*CALLS, *WAYS, *(edge for edges in STEPS.values() for edge in edges))))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,43 +1,37 @@
-"""A gateway that is struck again and again while it is sent instances, and what must hold when it is left alone.
+"""A gateway that is struck again and again while it is sent instances, and then left alone.
 
-Two destinations: a folder and dcmtk's storescp. Instances are sent by C-STORE over several associations; what was
-answered with Success is acknowledged, and owed.
+Two destinations: a folder and dcmtk's storescp, which is down in some rounds.
 """
 
 import json
 import os
 import signal
 import socket
-import subprocess
-import sys
-import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from itertools import islice
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
+from typing import Literal
 
-from pydicom import dcmread
-from pydicom.uid import ExplicitVRLittleEndian
-
-from karnak.dsl.compile import compile_profile
-from karnak.runtime.deidentify import deidentify
-from karnak.runtime.keys import Project
-from karnak.runtime.part10 import split_part10
+from karnak.gateway.store.database import IndexUnavailable, index_url, open_database
+from karnak.gateway.store.queue import Choice, Queue
+from karnak.gateway.store.rows import Wish
 from tests.crash.edges import Strike
-from tests.gateway.instances import SECONDARY_CAPTURE, file_bytes
-from tests.system.programs import PROFILE, SECRET, environment, free_port, run, storescp
+from tests.crash.load import TOKEN, Kind, Log, letter, send_round, store
+from tests.crash.start import start
+from tests.system.programs import PROFILE, SECRET, environment, free_port, server, tool
 
-PLANTED = b"PLANTED"
+Originals = Literal["remove", "keep"]
+ORIGINALS: tuple[Originals, ...] = ("remove", "keep")
+
 SECONDS = 60.0
-SENDERS = 2
-INSTANCES = 3
-# How long a blow may take to fall.
-_PATIENCE = 4.0
+# How long a blow may take to fall, and how long it is looked at what it has done.
+_PATIENCE, _AFTERMATH = 4.0, 0.5
 _SITE = Path(__file__).parent / "site"
-PROJECT = Project("TRIAL", bytes.fromhex(SECRET))
+# In every so many rounds the peer is down.
+_DOWN = 5
 
 
 @dataclass
@@ -46,104 +40,128 @@ class CrashHouse:
 
     Attributes:
         folder: of the configuration.
-        port: that it listens on.
-        acknowledged: encoded data sets that were answered with Success, by SOP Instance UID.
-        sent: how many were sent.
+        port: that it listens on for associations.
+        stow_port: that it listens on for STOW-RS.
+        peer_port: that its peer listens on.
+        originals: what becomes of originals that are not owed any more.
+        log: what was sent, and what was acknowledged.
         fallen: blows that fell.
+        cut: receipts of files that were cut off.
     """
 
     folder: Path
     port: int
-    acknowledged: dict[str, bytes] = field(default_factory=dict)
-    sent: int = 0
-    fallen: int = 0
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    stow_port: int
+    peer_port: int
+    originals: Originals
+    log: Log = field(default_factory=Log)
+    fallen: list[Strike] = field(default_factory=list)
+    cut: set[str] = field(default_factory=set)
 
     def round(self, strike: Strike, number: int) -> None:
         """Start the gateway with a blow that waits for it, send, and see it fall; whatever is left is killed."""
         counter = self.folder / f"counter-{number}"
         edge = strike.edge
         spec = {
-            "module": edge.module,
+            "module": f"karnak.gateway.{edge.module}",
             "owner": edge.owner,
             "method": edge.method,
+            "telling": edge.telling,
             "phase": strike.phase,
             "turn": strike.turn,
             "action": strike.action,
             "counter": str(counter),
         }
-        with self._gateway({"KARNAK_STRIKE": json.dumps(spec), "PYTHONPATH": str(_SITE)}) as process:
+
+        def has_fallen() -> bool:
+            # The counter is written anew at each call.
+            count = counter.read_text() if counter.exists() else ""
+            return int(count or 0) >= strike.turn
+
+        down = edge.down or number % _DOWN == _DOWN - 1
+        path = os.pathsep.join([str(_SITE), environment()["PYTHONPATH"]])
+        more = {"KARNAK_STRIKE": json.dumps(spec), "PYTHONPATH": path}
+        with nullcontext() if down else self._peer(), self._gateway(more) as process:
             if self._opens(process):
-                self._send(number)
+                send_round(self.log, number, self.folder, self.port, self.stow_port, _PATIENCE * 2)
+                if down:
+                    self._meddle(number)
                 deadline = time.monotonic() + _PATIENCE
-                while process.poll() is None and time.monotonic() < deadline and not self._is_empty():
+                fell = False
+                while process.is_alive() and time.monotonic() < deadline and (down or self.owed()):
+                    if not fell and has_fallen():
+                        fell, deadline = True, time.monotonic() + _AFTERMATH
                     time.sleep(0.02)
-        self.fallen += counter.exists() and int(counter.read_text()) >= strike.turn
+        if has_fallen():
+            self.fallen.append(strike)
 
     def finish(self) -> None:
         """Start the gateway once more, leave it alone until nothing is owed, and stop it as an operator does."""
-        with self._gateway({}) as process:
-            assert self._opens(process), self.log
+        with self._peer(), self._gateway({}) as process:
+            assert self._opens(process), self.journal
             deadline = time.monotonic() + SECONDS
-            while not self._is_empty():
-                assert time.monotonic() < deadline, f"still owed: {self._owed()}\n{self.log[-3000:]}"
+            while self.owed():
+                assert time.monotonic() < deadline, f"still owed: {self.owed()}\n{self.journal[-3000:]}"
                 time.sleep(0.05)
-            process.send_signal(signal.SIGTERM)
-            assert process.wait(SECONDS) == 0
-
-    def check(self) -> None:
-        """Every acknowledged instance is at every destination, once, as it should be; nothing else is anywhere."""
-        program = compile_profile(self.folder / "profile.yml")
-        outputs = {
-            "folder": _by_uid((self.folder / "out").rglob("*.dcm")),
-            "storescp": _by_uid(path for path in (self.folder / "received").iterdir() if path.is_file()),
-        }
-        for name, found in outputs.items():
-            missing = [uid for uid in self.acknowledged if PROJECT.uid(uid) not in found]
-            assert missing == [], f"{name} lacks {len(missing)} of {len(self.acknowledged)} acknowledged instances"
-            for uid, original in self.acknowledged.items():
-                data = found[PROJECT.uid(uid)]
-                assert PLANTED not in data
-                assert _data_set(data) == _expected(original, data, program), name
-            # What was not acknowledged may have arrived all the same: a sender can't know, and sends again.
-            assert all(PLANTED not in data for data in found.values())
-        kept = self.folder / "data"
-        assert self._owed() == []
-        assert [*(kept / "spool" / "receiving").glob("**/*.part")] == []
-        assert [*(kept / "quarantine").glob("*/*")] == []
-        strays = [p for p in (self.folder / "out").rglob("*") if p.is_file() and p.suffix != ".dcm"]
-        assert strays == [], strays
+            process.terminate()
+            process.join(SECONDS)
+            assert process.exitcode == 0
 
     @property
-    def log(self) -> str:
+    def journal(self) -> str:
         return (self.folder / "karnak.log").read_text(errors="replace")
 
-    def _owed(self) -> list[str]:
+    def owed(self) -> list[str]:
+        """The names of the files in the spool."""
         ready = self.folder / "data" / "spool" / "ready"
         return sorted(os.listdir(ready)) if ready.is_dir() else []  # noqa: PTH208
 
-    def _is_empty(self) -> bool:
-        return not self._owed()
+    def _meddle(self, number: int) -> None:
+        """Do what happens while a peer is down: a newer version comes, people want things, a file is cut off."""
+        newer = letter(self.log, number, "1.2", Kind.TWICE)
+        store(self.log, [newer], self.folder / "send-1", self.port, _PATIENCE * 2)
+        dropped, spoiled = (self.log.instances[f"1.2.3.{number}.{name}"] for name in ("3.2", "3.3"))
+        with suppress(IndexUnavailable):
+            database = open_database(index_url(self.folder / "data"), upgrade=False)
+            try:
+                dropped.released = True
+                Queue(database).wish(Choice("peer", dropped.study), Wish.DROP)
+                Queue(database).wish(Choice("peer"), Wish.RETRY)
+            finally:
+                database.close()
+        for path in (self.folder / "data" / "spool" / "ready").glob("*.dcm"):
+            data = path.read_bytes()
+            if data.endswith(spoiled.versions[0]):
+                spoiled.released = True
+                self.cut.add(path.stem)
+                # Another file in its place: who reads the whole one goes on reading it.
+                (self.folder / "cut").write_bytes(data[:-1])
+                (self.folder / "cut").replace(path)
 
     @contextmanager
-    def _gateway(self, more: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-        command = [sys.executable, "-m", "karnak", "serve", "--config", "gateway.yml"]
-        with (self.folder / "karnak.log").open("ab") as log:
-            process = subprocess.Popen(
-                command, cwd=self.folder, env=_with(environment(), more), stdout=log, stderr=log, start_new_session=True
-            )
+    def _peer(self) -> Iterator[None]:
+        received = self.folder / "received"
+        command = [tool("storescp"), "-aet", "STORESCP", "+xa", "+B", "-od", str(received), str(self.peer_port)]
+        with server(command, self.peer_port, self.folder / "storescp.log"):
+            yield
+
+    @contextmanager
+    def _gateway(self, more: Mapping[str, str]) -> Iterator[ForkServerProcess]:
+        process = start(self.folder, {**environment(), **more})
         try:
             yield process
         finally:
             with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait(SECONDS)
+                os.killpg(process.ident or 0, signal.SIGKILL)
+            process.kill()
+            process.join(SECONDS)
+            process.close()
 
-    def _opens(self, process: subprocess.Popen[bytes]) -> bool:
+    def _opens(self, process: ForkServerProcess) -> bool:
         """Wait until it listens; false where it has died before."""
         deadline = time.monotonic() + SECONDS
-        while process.poll() is None:
-            assert time.monotonic() < deadline, self.log[-3000:]
+        while process.is_alive():
+            assert time.monotonic() < deadline, self.journal[-3000:]
             try:
                 socket.create_connection(("127.0.0.1", self.port), 1).close()
             except OSError:
@@ -152,101 +170,31 @@ class CrashHouse:
             return True
         return False
 
-    def _send(self, number: int) -> None:
-        threads = [threading.Thread(target=self._sender, args=(number, sender)) for sender in range(SENDERS)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
 
-    def _sender(self, number: int, sender: int) -> None:
-        """Send with dcmtk's storescu, over one association; it stops at the first failure."""
-        originals: dict[str, bytes] = {}
-        files = []
-        for count in range(INSTANCES):
-            uid = f"1.2.3.{number}.{sender}.{count}"
-            data = file_bytes(
-                str(ExplicitVRLittleEndian),
-                SOPClassUID=SECONDARY_CAPTURE,
-                SOPInstanceUID=uid,
-                StudyInstanceUID=f"1.2.3.{number}",
-                SeriesInstanceUID=f"1.2.3.{number}.{sender}",
-                PatientID=f"PLANTED{number}",
-                PatientName="PLANTED^NAME",
-                SeriesDescription="PLANTED " * 8,
-                BitsAllocated=8,
-                PixelData=bytes(5000),
-            )
-            originals[uid] = split_part10(data)[1]
-            files.append(self.folder / f"send-{sender}-{count}.dcm")
-            files[-1].write_bytes(data)
-        patience = str(round(_PATIENCE * 2))
-        options = ("-v", "-aec", "TRIAL1", "-ta", patience, "-td", patience)
-        said = run("storescu", *options, "127.0.0.1", str(self.port), *files).stderr
-        told = said.count("Received Store Response (Success)")
-        with self._lock:
-            self.sent += said.count("Sending file:")
-            self.acknowledged |= dict(islice(originals.items(), told))
-
-
-def _with(settings: Mapping[str, str], more: Mapping[str, str]) -> dict[str, str]:
-    found = dict(settings) | dict(more)
-    found["PYTHONPATH"] = os.pathsep.join(filter(None, [more.get("PYTHONPATH"), settings["PYTHONPATH"]]))
-    return found
-
-
-def _by_uid(paths: "Iterator[Path]") -> dict[str, bytes]:
-    found: dict[str, bytes] = {}
-    for path in paths:
-        data = path.read_bytes()
-        uid = str(dcmread(path, stop_before_pixels=True).SOPInstanceUID)
-        assert uid not in found, "an instance is there twice"
-        found[uid] = data
-    return found
-
-
-def _data_set(data: bytes) -> bytes:
-    return split_part10(data)[1]
-
-
-def _expected(original: bytes, output: bytes, program: "object") -> bytes:
-    """What the rules make of an original at the time that its output tells."""
-    from io import BytesIO
-
-    read = dcmread(BytesIO(output), stop_before_pixels=True)
-    when = datetime.strptime(read.InstanceCreationDate + read.InstanceCreationTime, "%Y%m%d%H%M%S.%f")
-    outcome = deidentify(
-        original,
-        program,  # type: ignore[arg-type]
-        PROJECT,
-        pseudonym=str(read.PatientName),
-        now=when.replace(tzinfo=UTC),
-        transfer_syntax_uid=str(ExplicitVRLittleEndian),
-    )
-    assert outcome.data is not None, outcome.reason
-    return _data_set(outcome.data)
-
-
-@contextmanager
-def crash_house(folder: Path) -> Iterator[CrashHouse]:
-    """A house whose storescp outlives all blows."""
-    folder.mkdir(parents=True, exist_ok=True)
+def crash_house(folder: Path, originals: Originals) -> CrashHouse:
+    """Furnish a house."""
+    folder.mkdir(parents=True)
+    (folder / "received").mkdir()
     (folder / "profile.yml").write_text(PROFILE)
-    (folder / "trial.hex").write_text(SECRET)
-    (folder / "trial.hex").chmod(0o600)
-    port = free_port()
-    with storescp(folder / "received") as peer:
-        common = "mode: deidentify, project: TRIAL, pseudonym: { from: generated }"
-        (folder / "gateway.yml").write_text(
-            f"listen: {{ port: {port}, drain_timeout: 5 }}\n"
-            "data_dir: data\n"
-            "api: { enabled: false }\n"
-            "projects: [ { name: TRIAL, profile: profile.yml, secret_file: trial.hex } ]\n"
-            "forward_nodes:\n"
-            "  - ae_title: TRIAL1\n"
-            "    sources: any\n"
-            "    destinations:\n"
-            f"      - {{ name: disk, type: folder, path: out, {common} }}\n"
-            f"      - {{ name: peer, type: dicom, ae_title: STORESCP, host: 127.0.0.1, port: {peer}, {common} }}\n"
-        )
-        yield CrashHouse(folder, port)
+    for name, text in (("trial.hex", SECRET), ("ct.token", TOKEN)):
+        (folder / name).write_text(text)
+        (folder / name).chmod(0o600)
+    port, stow, peer = free_port(), free_port(), free_port()
+    common = "mode: deidentify, project: TRIAL, pseudonym: { from: generated }, retry: { first: 1, longest: 1 }"
+    to_peer = f"type: dicom, ae_title: STORESCP, host: 127.0.0.1, port: {peer}"
+    (folder / "gateway.yml").write_text(
+        f"listen: {{ port: {port}, drain_timeout: 5 }}\n"
+        "data_dir: data\n"
+        "api: { enabled: false }\n"
+        "reload: { watch: false }\n"
+        f"spool: {{ originals: {originals} }}\n"
+        f"dicomweb: {{ port: {stow}, senders: [ {{ ae_title: CT01, forward_node: TRIAL1, token_file: ct.token }} ] }}\n"
+        "projects: [ { name: TRIAL, profile: profile.yml, secret_file: trial.hex } ]\n"
+        "forward_nodes:\n"
+        "  - ae_title: TRIAL1\n"
+        "    sources: any\n"
+        "    destinations:\n"
+        f"      - {{ name: disk, type: folder, path: out, {common} }}\n"
+        f"      - {{ name: peer, {to_peer}, sop_classes: [SecondaryCaptureImageStorage], {common} }}\n"
+    )
+    return CrashHouse(folder, port, stow, peer, originals)

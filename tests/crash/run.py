@@ -1,65 +1,73 @@
-"""Strike gateways for as long as is asked: python -m tests.crash.run [BLOWS] [SEED].
+"""Strike gateways until so many blows have fallen: python -m tests.crash.run [BLOWS] [SEED].
 
-Blows fall in chains; after each chain the gateway is left alone, and all that was acknowledged is counted. A chain
-that lost something is told with its blows, and its folder stays.
+Blows fall in chains; after each chain the gateway is left alone, and all that was acknowledged is counted. A blow that
+waits for a call that does not come has not fallen, and does not count. A chain that lost something is told with its
+blows, and its folder stays.
 """
 
 import shutil
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from random import Random
 from tempfile import mkdtemp
 
 from rich.console import Console
-from rich.progress import Progress, TaskID
 
-from tests.crash.edges import Strike, strikes
-from tests.crash.house import crash_house
+from tests.crash.edges import EDGES, Strike, strikes
+from tests.crash.house import ORIGINALS, crash_house
+from tests.crash.law import check
 
 BLOWS_PER_CHAIN = 25
-
-
-def chain(folder: Path, chosen: list[Strike], progress: Progress, task: TaskID) -> tuple[int, int, int]:
-    """Let a chain of blows fall; gives how many instances were sent, acknowledged, and how many blows fell."""
-    with crash_house(folder) as house:
-        for number, strike in enumerate(chosen):
-            house.round(strike, number)
-            progress.advance(task)
-        house.finish()
-        house.check()
-        return house.sent, len(house.acknowledged), house.fallen
 
 
 def main(arguments: list[str]) -> int:
     """Print what was sent, acknowledged and lost; 1 where something was."""
     blows = int(arguments[0]) if arguments else 1000
     seed = arguments[1] if len(arguments) > 1 else str(time.time_ns())
-    console = Console()
-    chosen = strikes(Random(seed), blows)
+    console = Console(highlight=False, soft_wrap=True)
     console.print(f"{blows} blows from seed {seed}")
-    totals: Counter[str] = Counter()
-    failed = 0
-    with Progress(console=console) as progress:
-        task = progress.add_task("blows", total=blows)
-        for start in range(0, blows, BLOWS_PER_CHAIN):
-            some = chosen[start : start + BLOWS_PER_CHAIN]
-            folder = Path(mkdtemp(prefix="karnak-crash-"))
-            try:
-                sent, acknowledged, fallen = chain(folder, some, progress, task)
-            except AssertionError as error:
-                failed += 1
-                console.print(f"[red]chain {start // BLOWS_PER_CHAIN} in {folder}:[/red] {error}", highlight=False)
-                console.print("  " + "; ".join(map(str, some)), highlight=False)
-                continue
-            shutil.rmtree(folder)
-            totals.update(sent=sent, acknowledged=acknowledged, fallen=fallen)
+    stream = _stream(Random(seed))
+    waited = sent = acknowledged = chains = failed = 0
+    fallen: Counter[Strike] = Counter()
+    while fallen.total() < blows:
+        chosen = [*islice(stream, min(BLOWS_PER_CHAIN, blows - fallen.total()))]
+        folder = Path(mkdtemp(prefix="karnak-crash-")) / "house"
+        house = crash_house(folder, ORIGINALS[chains % len(ORIGINALS)])
+        chains += 1
+        waited += len(chosen)
+        try:
+            for number, strike in enumerate(chosen):
+                house.round(strike, number)
+            house.finish()
+            check(house)
+        except AssertionError as error:
+            failed += 1
+            console.print(f"[red]chain {chains} in {folder}:[/red]")
+            console.print(f"{error}\n  " + "; ".join(map(str, chosen)), markup=False)
+        else:
+            shutil.rmtree(folder.parent)
+        fallen.update(house.fallen)
+        sent += house.log.sent
+        acknowledged += house.log.acknowledged
+        console.print(f"{fallen.total()} blows of {waited} have fallen, {acknowledged} of {sent} acknowledged")
+    kills = sum(count for strike, count in fallen.items() if strike.action in ("one", "all"))
     console.print(
-        f"{totals['fallen']} of {blows} blows fell; {totals['sent']} instances sent, {totals['acknowledged']} "
-        f"acknowledged, each at both destinations, once; {failed} chains failed"
+        f"{fallen.total()} blows fell, {kills} of them kills; {waited - fallen.total()} more waited for a call that "
+        f"did not come. {acknowledged} of {sent} instances were acknowledged. {failed} of {chains} chains failed."
     )
+    spared = set(EDGES) - {strike.edge for strike in fallen}
+    console.print("edges that no blow fell at: " + (", ".join(sorted(map(str, spared))) or "none"), markup=False)
     return 1 if failed else 0
+
+
+def _stream(random: Random) -> Iterator[Strike]:
+    """Blows without end; every edge comes once before any comes again."""
+    while True:
+        yield from strikes(random, len(EDGES))
 
 
 if __name__ == "__main__":
