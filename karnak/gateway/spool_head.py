@@ -12,7 +12,8 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal, get_args
+from functools import lru_cache
+from typing import Literal, NamedTuple, get_args
 
 from karnak.errors import KarnakError
 from karnak.runtime.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
@@ -90,22 +91,25 @@ def make_head(arrival: Arrival) -> Head:
     Args:
         arrival: what it says.
     """
-    elements = {name: _shown(getattr(arrival, name), room) for name, (_, _, room) in _FIELDS.items()}
-    rest = {name: getattr(arrival, name) for name in elements if getattr(arrival, name) != elements[name]}
-    rest |= {"address": arrival.address, "door": arrival.door, "received": arrival.received.astimezone(UTC).isoformat()}
-    information = _BEFORE_SIZE + _UNFINISHED + b"," + json.dumps(rest).encode("ascii")[1:]
+    frame = _frame(
+        arrival.sop_class_uid,
+        arrival.transfer_syntax_uid,
+        arrival.calling_ae,
+        arrival.called_ae,
+        arrival.address,
+        arrival.door,
+    )
+    sop_instance_uid = _shown(arrival.sop_instance_uid, _UID_LENGTH)
+    changing = {"received": arrival.received.astimezone(UTC).isoformat()}
+    if sop_instance_uid != arrival.sop_instance_uid:
+        changing["sop_instance_uid"] = arrival.sop_instance_uid
+    information = frame.information + json.dumps(changing).encode("ascii")[1:]
     information += b" " * (len(information) % 2)
     before = b"".join(
         (
-            _VERSION,
-            _text(0x0002, b"UI", elements["sop_class_uid"]),
-            _text(0x0003, b"UI", elements["sop_instance_uid"]),
-            _text(0x0010, b"UI", elements["transfer_syntax_uid"]),
-            _IMPLEMENTATION,
-            _text(0x0016, b"AE", elements["calling_ae"]),
-            _text(0x0017, b"AE", elements["calling_ae"]),
-            _text(0x0018, b"AE", elements["called_ae"]),
-            _CREATOR,
+            frame.before_instance,
+            _text(0x0003, b"UI", sop_instance_uid),
+            frame.after_instance,
             _LONG.pack(2, _PRIVATE_INFORMATION, b"OB", 0, len(information)),
         )
     )
@@ -147,6 +151,47 @@ def read_head(data: memoryview) -> tuple[Arrival, int]:
     if size != len(data) - start:
         raise DamagedFile(f"the file is torn: its data set has {len(data) - start} bytes and had {size}")
     return arrival, start
+
+
+class _Frame(NamedTuple):
+    """What the heads of an association's instances have in common.
+
+    Attributes:
+        before_instance: elements before the SOP Instance UID.
+        after_instance: those after it, but for the private information.
+        information: the private information up to what changes.
+    """
+
+    before_instance: bytes
+    after_instance: bytes
+    information: bytes
+
+
+@lru_cache(maxsize=256)
+def _frame(
+    sop_class_uid: str, transfer_syntax_uid: str, calling_ae: str, called_ae: str, address: str, door: str
+) -> _Frame:
+    said = {
+        "sop_class_uid": sop_class_uid,
+        "transfer_syntax_uid": transfer_syntax_uid,
+        "calling_ae": calling_ae,
+        "called_ae": called_ae,
+    }
+    shown = {name: _shown(value, _FIELDS[name][2]) for name, value in said.items()}
+    rest = {name: value for name, value in said.items() if value != shown[name]} | {"address": address, "door": door}
+    after_instance = (
+        _text(0x0010, b"UI", shown["transfer_syntax_uid"]),
+        _IMPLEMENTATION,
+        _text(0x0016, b"AE", shown["calling_ae"]),
+        _text(0x0017, b"AE", shown["calling_ae"]),
+        _text(0x0018, b"AE", shown["called_ae"]),
+        _CREATOR,
+    )
+    return _Frame(
+        _VERSION + _text(0x0002, b"UI", shown["sop_class_uid"]),
+        b"".join(after_instance),
+        _BEFORE_SIZE + _UNFINISHED + b"," + json.dumps(rest).encode("ascii")[1:-1] + b",",
+    )
 
 
 def _shown(text: str, room: int) -> str:

@@ -32,6 +32,9 @@ class Connection:
         # Our answers are short and waited for: they don't wait for company (RFC 896).
         accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._alarm: int | None = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._reading = select.poll()
+        self._reading.register(accepted, select.POLLIN)
+        self._reading.register(self._alarm, select.POLLIN)
         # A descriptor that is closed may be somebody else's the next moment: nobody writes to it then.
         self._ringing = threading.Lock()
 
@@ -89,8 +92,10 @@ class Connection:
                 if count and _QUICKACK is not None:
                     # A sender with Nagle's algorithm on sends the rest of its PDU when this was acknowledged, which a
                     # lazy acknowledgement puts off by 40 ms. The option wears off, so it is set again each time.
-                    with suppress(OSError):
+                    try:
                         self._socket.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
+                    except OSError:
+                        return count
                 return count
 
     def send(self, data: bytes, deadline: float) -> bool:
@@ -138,10 +143,13 @@ class Connection:
     def _wait(self, events: int, deadline: float, heed_alarm: bool = True) -> bool:
         """Sleep until the socket is ready; says whether somebody called `wake` instead."""
         seconds = deadline - time.monotonic()
-        poll = select.poll()
-        poll.register(self._socket, events)
-        if heed_alarm and self._alarm is not None:
-            poll.register(self._alarm, select.POLLIN)
+        if heed_alarm and events == select.POLLIN:
+            poll = self._reading
+        else:
+            poll = select.poll()
+            poll.register(self._socket, events)
+            if heed_alarm and self._alarm is not None:
+                poll.register(self._alarm, select.POLLIN)
         ready = poll.poll(max(0.0, seconds) * 1000)
         if not ready:
             raise TimeoutError

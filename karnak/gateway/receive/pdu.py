@@ -10,6 +10,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 # An association request with all 128 contexts, each in all transfer syntaxes of the standard, has room in it.
 BUFFER_SIZE = 1 << 18
@@ -36,6 +37,10 @@ class PduKind(IntEnum):
     RELEASE_RQ = 5
     RELEASE_RP = 6
     ABORT = 7
+
+
+# A member of an enumeration takes longer to look up.
+_P_DATA = PduKind.P_DATA.value
 
 
 class AbortReason(IntEnum):
@@ -72,8 +77,7 @@ class Pdu:
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Fragment:
+class Fragment(NamedTuple):
     """A piece of a command set or a data set.
 
     Attributes:
@@ -129,21 +133,33 @@ class PduParser:
         Raises:
             InvalidPdu: an unknown type or an impossible length.
         """
+        # Called for every piece of every instance: one function, with names of its own for what it looks at often.
         while True:
+            start, there = self._start, self._end - self._start
             if self._in_fragment:
-                return self._piece()
+                left = self._fragment_left
+                count = min(left, there)
+                if not count and left:
+                    return None
+                self._start = end = start + count
+                self._pdu_left -= count
+                self._fragment_left = left = left - count
+                self._in_fragment = left > 0
+                control = self._control
+                is_last = left == 0 and control & _LAST != 0
+                return Fragment(self._context_id, control & _COMMAND != 0, is_last, self._buffer[start:end])
             if self._pdu_left:
-                if not self._begin_fragment():
+                if not self._begin_fragment(there):
                     return None
                 continue
-            if self._end - self._start < _HEADER.size:
+            if there < _HEADER.size:
                 return None
-            kind, length = _HEADER.unpack_from(self._buffer, self._start)
-            if kind != PduKind.P_DATA:
+            kind, length = _HEADER.unpack_from(self._buffer, start)
+            if kind != _P_DATA:
                 return self._whole(kind, length)
             if length < _PDV.size or (self._maximum_pdu and length > self._maximum_pdu):
                 raise InvalidPdu(AbortReason.INVALID_PARAMETER)
-            self._start += _HEADER.size
+            self._start = start + _HEADER.size
             self._pdu_left = length
 
     def _whole(self, kind: int, length: int) -> Pdu | None:
@@ -163,11 +179,11 @@ class PduParser:
         self._start = end
         return Pdu(PduKind(kind), data)
 
-    def _begin_fragment(self) -> bool:
+    def _begin_fragment(self, there: int) -> bool:
         """Read the head of a presentation data value; says whether it was there."""
         if self._pdu_left < _PDV.size:
             raise InvalidPdu(AbortReason.INVALID_PARAMETER)
-        if self._end - self._start < _PDV.size:
+        if there < _PDV.size:
             return False
         length, self._context_id, self._control = _PDV.unpack_from(self._buffer, self._start)
         # The length counts the context ID and the control header, and not itself.
@@ -178,19 +194,6 @@ class PduParser:
         self._pdu_left -= _PDV.size
         self._in_fragment = True
         return True
-
-    def _piece(self) -> Fragment | None:
-        """Give what is there of the fragment."""
-        count = min(self._fragment_left, self._end - self._start)
-        if not count and self._fragment_left:
-            return None
-        data = self._buffer[self._start : self._start + count]
-        self._start += count
-        self._pdu_left -= count
-        self._fragment_left -= count
-        self._in_fragment = self._fragment_left > 0
-        is_last = not self._in_fragment and self._control & _LAST != 0
-        return Fragment(self._context_id, self._control & _COMMAND != 0, is_last, data)
 
 
 RELEASE_RQ = _SHORT.pack(PduKind.RELEASE_RQ, _SHORT_LENGTH, 0, 0, 0)

@@ -107,18 +107,17 @@ class Service:
             BrokenRules: it must not come now.
             InvalidPdu: its presentation context was not accepted.
         """
+        sink = self._sink
+        if sink is not None and not fragment.is_command and fragment.context_id == self._context_id:
+            sink.write(fragment.data)
+            if fragment.is_last:
+                self._finish(sink)
+            return
         if fragment.context_id not in self._contexts:
             raise InvalidPdu(AbortReason.INVALID_PARAMETER)
         if not self.is_at_leisure and fragment.context_id != self._context_id:
             raise BrokenRules
-        if not fragment.is_command:
-            if self._sink is None:
-                raise BrokenRules
-            self._sink.write(fragment.data)
-            if fragment.is_last:
-                self._finish(self._sink)
-            return
-        if self._sink is not None or len(self._encoded) + len(fragment.data) > MAXIMUM_LENGTH:
+        if not fragment.is_command or sink is not None or len(self._encoded) + len(fragment.data) > MAXIMUM_LENGTH:
             raise BrokenRules
         self._context_id = fragment.context_id
         self._encoded += fragment.data

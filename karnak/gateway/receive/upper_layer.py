@@ -6,10 +6,10 @@ Every cell of the other states is. `docs/design/receive.md` shows the table.
 """
 
 from collections.abc import Mapping
-from enum import Enum
+from enum import IntEnum, StrEnum
 
 
-class State(Enum):
+class State(IntEnum):
     """The states, by their numbers in the standard."""
 
     IDLE = 1
@@ -23,7 +23,7 @@ class State(Enum):
     AWAITING_CLOSE = 13
 
 
-class Event(Enum):
+class Event(IntEnum):
     """What happens, by its number in the standard."""
 
     ASSOCIATE_AC = 3
@@ -45,7 +45,7 @@ class Event(Enum):
     INVALID_PDU = 19
 
 
-class Action(Enum):
+class Action(StrEnum):
     """What is done, by its name in PS3.8 tables 9-6 to 9-9."""
 
     # Start ARTIM.
