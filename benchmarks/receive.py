@@ -21,10 +21,10 @@ from benchmarks.setting import ROOT, Setting
 from benchmarks.tables import Table, rounded, times
 from karnak.gateway.journal import Value
 from karnak.gateway.receive.admission import Admission, Limits
-from karnak.gateway.receive.commitment import Reference
+from karnak.gateway.receive.commitment import Reporter, Transaction
 from karnak.gateway.receive.process import Settings
 from karnak.gateway.receive.supervisor import Receivers, listen
-from karnak.gateway.route import ForwardNode
+from karnak.gateway.route import Caller, ForwardNode
 from karnak.gateway.spool import Durability
 from tests.gateway.receive.door import Sender, store_message
 from tests.system.programs import free_port, server, tool
@@ -87,8 +87,8 @@ class Deaf:
     def journal(self, event: str, values: Mapping[str, Value]) -> None:
         pass
 
-    def safe(self, references: Sequence[Reference]) -> Iterable[Reference]:
-        return ()
+    def commit(self, transaction: Transaction, caller: Caller, reporter: Reporter) -> bool:
+        return False
 
 
 def measure(setting: Setting) -> list[Table]:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from karnak.gateway.config_destinations import DestinationEntry
+from karnak.gateway.config_destinations import CommitmentSection, DestinationEntry, TlsEntry
 from karnak.gateway.config_house import (
     ApiSection,
     DicomwebSection,
@@ -51,12 +51,14 @@ class SourceEntry(Section):
         host: name or address it must come from, where that is checked.
         check_host: whether it is checked.
         port: TCP port at `host` where it takes what Storage Commitment answers.
+        tls: what TLS asks for there; without it there is none.
     """
 
     ae_title: AeTitle
     host: Host | None = None
     check_host: bool = False
     port: Port | None = None
+    tls: TlsEntry | None = None
 
 
 class ForwardNodeEntry(Section):
@@ -84,6 +86,7 @@ class Config(Section):
         api: the API and its metrics.
         dicomweb: the STOW-RS door, or None for none.
         ledger: how long is remembered what became of instances.
+        storage_commitment: how long reports are owed.
         reload: how new rules come in while the gateway runs.
         engine: what carries the rules out: decision tables, or the interpreter, which is slow and the judge.
         projects: projects that destinations name.
@@ -97,6 +100,7 @@ class Config(Section):
     api: ApiSection = ApiSection()
     dicomweb: DicomwebSection | None = None
     ledger: LedgerSection = LedgerSection()
+    storage_commitment: CommitmentSection = CommitmentSection()
     reload: ReloadSection = ReloadSection()
     engine: Literal["tables", "reference"] = "tables"
     projects: tuple[ProjectEntry, ...] = ()

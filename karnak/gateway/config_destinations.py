@@ -65,6 +65,18 @@ class RetryEntry(Section):
     longest: Annotated[float, Field(gt=0, le=86400, allow_inf_nan=False)] = 600
 
 
+class CommitmentSection(Section):
+    """Reports of Storage Commitment over new associations.
+
+    Attributes:
+        keep_days: days after which a report that could not be brought is given up.
+        retry: when it is tried again.
+    """
+
+    keep_days: Annotated[int, Field(ge=1, le=365)] = 7
+    retry: RetryEntry = RetryEntry()
+
+
 class TlsEntry(Section):
     """What TLS towards a destination asks for.
 

@@ -20,6 +20,7 @@ from karnak.gateway.config import Config, ForwardNodeEntry, ProjectEntry, Source
 from karnak.gateway.config_destinations import (
     BasicEntry,
     BearerEntry,
+    CommitmentSection,
     CsvEntry,
     DicomEntry,
     FolderEntry,
@@ -86,6 +87,7 @@ _SECTIONS: Mapping[str, type[BaseModel]] = {
     "dicomweb": DicomwebSection,
     "senders": DoorEntry,
     "ledger": LedgerSection,
+    "storage_commitment": CommitmentSection,
     "reload": ReloadSection,
     "projects": ProjectEntry,
     "forward_nodes": ForwardNodeEntry,
@@ -326,7 +328,7 @@ def _known_keys(location: Location) -> tuple[str, ...]:
     """List the settings of the section that a setting's location is in."""
     names = [step for step in location[:-1] if isinstance(step, str)]
     section = _SECTIONS.get(names[-1], Config) if names else Config
-    if section is TlsEntry and "destinations" not in names:
+    if section is TlsEntry and names[0] in ("listen", "dicomweb"):
         # That of a listener.
         section = Tls
     return tuple(field.alias or name for name, field in section.model_fields.items())

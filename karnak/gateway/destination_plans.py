@@ -15,14 +15,12 @@ from karnak.gateway.config_destinations import (
     DicomEntry,
     FolderEntry,
     OAuth2Entry,
-    RetryEntry,
     StowEntry,
     TlsEntry,
     VirtualEntry,
 )
 from karnak.gateway.config_reading import Location, Notes, did_you_mean
 from karnak.gateway.deliver.association import Peer
-from karnak.gateway.deliver.backoff import Backoff
 from karnak.gateway.deliver.conversion import TARGETS
 from karnak.gateway.deliver.credentials import (
     Anonymous,
@@ -81,18 +79,6 @@ class DestinationPlanner:
             return FolderDestination(self._base / entry.path, self._layout(entry, at))
         return VirtualDestination()
 
-    def backoff(self, entry: RetryEntry, at: Location) -> Backoff:
-        """Make of a destination's settings when it is tried again.
-
-        Args:
-            entry: the settings.
-            at: where they stand, or would stand, in the configuration.
-        """
-        if entry.longest < entry.first:
-            self._notes.add("G212", "`longest` is shorter than `first`", at, "no wait exceeds `longest`")
-            return Backoff()
-        return Backoff(entry.first, entry.factor, entry.longest)
-
     def _dicom(self, entry: DicomEntry, calling_ae_title: str, at: Location) -> DicomDestination:
         peer = Peer(
             entry.ae_title,
@@ -101,7 +87,7 @@ class DestinationPlanner:
             entry.calling_ae_title or calling_ae_title,
             entry.connect_timeout,
             entry.response_timeout,
-            self._tls(entry.tls, (*at, "tls")) if entry.tls is not None else None,
+            self.tls(entry.tls, (*at, "tls")) if entry.tls is not None else None,
         )
         return DicomDestination(peer, entry.maximum_associations, self._transfer_syntax(entry, at))
 
@@ -141,7 +127,7 @@ class DestinationPlanner:
             entry.connect_timeout,
             entry.send_timeout,
             entry.response_timeout,
-            self._tls(entry.tls or TlsEntry(), (*at, "tls")) if secure else None,
+            self.tls(entry.tls or TlsEntry(), (*at, "tls")) if secure else None,
             entry.http2,
             entry.instances_per_request,
             entry.maximum_connections,
@@ -183,11 +169,17 @@ class DestinationPlanner:
             connect_timeout=service.connect_timeout,
             send_timeout=service.send_timeout,
             response_timeout=service.response_timeout,
-            tls=self._tls(entry.tls or TlsEntry(), (*at, "tls")) if secure else None,
+            tls=self.tls(entry.tls or TlsEntry(), (*at, "tls")) if secure else None,
         )
         return ClientCredentials(client, http_client(server), time.monotonic)
 
-    def _tls(self, entry: TlsEntry, at: Location) -> SSLContext | None:
+    def tls(self, entry: TlsEntry, at: Location) -> SSLContext | None:
+        """Make what TLS asks for, or None where something is wrong.
+
+        Args:
+            entry: the settings.
+            at: where they stand in the configuration.
+        """
         if not entry.verify:
             message = "whoever pretends to be this peer gets the instances: its certificate is not verified"
             self._notes.add("G213", message, (*at, "verify"), "name the authority that has signed it in `ca_file`")

@@ -6,7 +6,7 @@ What comes in by any of them is in the spool when its sender hears Success; the 
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -23,8 +23,8 @@ from karnak.gateway.house_plan import StowPlan
 from karnak.gateway.journal import Journal, Value
 from karnak.gateway.metrics import Door, Metrics
 from karnak.gateway.plan import Plan
-from karnak.gateway.receive.admission import Address, Admission, Limits, is_host
-from karnak.gateway.receive.commitment import Reference
+from karnak.gateway.receive.admission import Admission, Limits, is_host
+from karnak.gateway.receive.commitment import Reporter, Transaction
 from karnak.gateway.receive.process import Settings
 from karnak.gateway.receive.stow import Sender, StowDoor, StowSettings
 from karnak.gateway.receive.stow_request import Limits as StowLimits
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 _SECONDS_TO_START = 60.0
 _SECONDS_BETWEEN_LOOKS = 0.5
 
+Commit = Callable[[Transaction, Caller, Reporter], bool]
+
 
 class Doors:
     """All ways in.
@@ -48,7 +50,7 @@ class Doors:
         plan: where and how to listen.
         spool: where instances go.
         stored: is told of each instance that is safe; called from many threads.
-        safe: tells which of some instances are safe.
+        commit: takes a request for Storage Commitment; called from many threads.
         journal: where events are written.
         metrics: what is counted.
         clock: tells the time, in UTC.
@@ -63,7 +65,7 @@ class Doors:
         plan: Plan,
         spool: Spool,
         stored: Callable[[str], None],
-        safe: Callable[[Sequence[Reference]], Iterable[Reference]],
+        commit: Commit,
         journal: Journal,
         metrics: Metrics,
         clock: Callable[[], datetime],
@@ -87,8 +89,8 @@ class Doors:
         self._api: HttpServer | None = None
         try:
             settings = Settings(plan.data_dir.absolute(), house.spool.durability, limits, _files(house.tls))
-            desk = _DimseDesk(stored, safe, journal, metrics)
-            self._receivers = Receivers(self._listening, listen_to.processes, settings, admission_of(plan.nodes), desk)
+            desk = _DimseDesk(stored, commit, journal, metrics)
+            self._receivers = Receivers(self._listening, listen_to.processes, settings, Admission(plan.nodes), desk)
             if house.stow is not None:
                 watch = _StowDesk(stored, journal, metrics)
                 self._open_stow(house.stow, watch, clock, listen_to.drain_timeout, listen_to.idle_timeout)
@@ -141,7 +143,7 @@ class Doors:
     def admit(self, nodes: Sequence[ForwardNode]) -> None:
         """Take new rules of who may come in."""
         self._nodes = tuple(nodes)
-        self._receivers.admit(admission_of(nodes))
+        self._receivers.admit(Admission(self._nodes))
 
     def open(self) -> Mapping[Door, int]:
         """How many associations and requests there are."""
@@ -185,7 +187,7 @@ def open_doors(gateway: "Gateway") -> Doors:
         gateway.plan,
         gateway.spool,
         gateway.stored,
-        gateway.safe,
+        gateway.commit,
         gateway.journal,
         gateway.metrics,
         gateway.clock,
@@ -199,12 +201,12 @@ class _DimseDesk:
     def __init__(
         self,
         stored: Callable[[str], None],
-        safe: Callable[[Sequence[Reference]], Iterable[Reference]],
+        commit: Commit,
         journal: Journal,
         metrics: Metrics,
     ) -> None:
         self._stored = stored
-        self._safe = safe
+        self._commit = commit
         self._journal = journal
         self._metrics = metrics
 
@@ -221,9 +223,9 @@ class _DimseDesk:
         """Write an event of a receiver."""
         self._journal.write(event, **values)
 
-    def safe(self, references: Sequence[Reference]) -> Iterable[Reference]:
-        """Tell which instances are safe."""
-        return self._safe(references)
+    def commit(self, transaction: Transaction, caller: Caller, reporter: Reporter) -> bool:
+        """Pass on a request for Storage Commitment."""
+        return self._commit(transaction, caller, reporter)
 
 
 class _StowDesk:
@@ -259,18 +261,6 @@ class _StowDesk:
     def certificate_failed(self, error: UnusableCertificate) -> None:
         """Say that new certificates can't be used; the last good ones stay."""
         self._journal.write("certificate refused", reason=str(error))
-
-
-def admission_of(nodes: Iterable[ForwardNode]) -> Admission:
-    """Say who may call what, for receivers."""
-    nodes = tuple(nodes)
-    reports = {
-        sender.ae_title: Address(*sender.reports)
-        for node in nodes
-        for sender in node.senders or ()
-        if sender.reports is not None
-    }
-    return Admission(nodes, reports)
 
 
 def _bound(host: str, port: int) -> socket.socket:

@@ -12,6 +12,7 @@ from typing import Protocol
 from karnak.dsl.diagnostics import Diagnostic
 from karnak.gateway.audit import AuditEntry, AuditEvent, AuditLog
 from karnak.gateway.clerk import Clerk
+from karnak.gateway.courier import Courier
 from karnak.gateway.ending import Endings
 from karnak.gateway.house_lock import HouseLock
 from karnak.gateway.intake import Intake
@@ -21,10 +22,11 @@ from karnak.gateway.ledger import Ledger, Retention
 from karnak.gateway.library import Library, Reload
 from karnak.gateway.machine import Machine
 from karnak.gateway.metrics import Door, Levels, Metrics, QueueLength, ReloadOutcome
+from karnak.gateway.owed_reports import OwedReports
 from karnak.gateway.patient_cipher import PatientCipher
 from karnak.gateway.plan import Plan
-from karnak.gateway.receive.commitment import Reference
-from karnak.gateway.route import ForwardNode, Outlet
+from karnak.gateway.receive.commitment import Reference, Reporter, Transaction
+from karnak.gateway.route import Caller, ForwardNode, Outlet, report_address
 from karnak.gateway.spool import Spool
 from karnak.gateway.store.database import index_url
 from karnak.gateway.store.index import Index
@@ -151,12 +153,24 @@ class Gateway:
             plan.engine,
             self._machine,
         )
+        self._courier = Courier(
+            OwedReports(plan.data_dir, self._machine.disk, house.spool.durability),
+            self.safe,
+            lambda caller: report_address(self.library.current.plan.nodes, caller),
+            house.patience,
+            self.journal,
+            self.clock,
+            self._new_receipt,
+            self._chance,
+            self._machine,
+        )
         # A port that is taken is told before anything is done.
         self._doors = self._open_doors(self)
         self.audit.write(AuditEntry.of(AuditEvent.STARTED, version=VERSION))
         self._clerk.start()
         self._open_lanes()
         self._intake.start()
+        self._courier.start()
         self._doors.start()
         self.journal.write("listening", host=plan.listen.host, port=self._doors.port)
         if house.reload.watch:
@@ -167,10 +181,12 @@ class Gateway:
         self.journal.write("stopping")
         seconds = self.plan.listen.drain_timeout
         self._watch.stop()
+        self._courier.stop()
         self._doors.stop(seconds)
         self._intake.stop()
         for lane in self._lanes.values():
             lane.stop(seconds)
+        self._courier.wait(seconds)
         for outlet in _outlets(self.library.current.plan):
             outlet.destination.close()
         self._clerk.stop()
@@ -191,8 +207,21 @@ class Gateway:
         """Hear from a door that an instance is safe in the spool; any thread may say so."""
         self._intake.hint(receipt)
 
+    def commit(self, transaction: Transaction, caller: Caller, reporter: Reporter) -> bool:
+        """Take a request for Storage Commitment; any thread may bring it.
+
+        Args:
+            transaction: what is asked.
+            caller: who asks.
+            reporter: its association.
+
+        Returns:
+            Whether there will be a report: the request is on disk.
+        """
+        return self._courier.take(transaction, caller, reporter)
+
     def safe(self, references: Sequence[Reference]) -> Iterable[Reference]:
-        """Tell which of some instances are safe: here, or at all their destinations (Storage Commitment).
+        """Tell which of some instances are safe: in the spool, delivered, or kept (Storage Commitment).
 
         Args:
             references: pairs of SOP Class UID and SOP Instance UID.
@@ -200,7 +229,7 @@ class Gateway:
         # What was acknowledged a moment ago may have no rows yet.
         self._intake.flush()
         self._clerk.flush()
-        return self._index.safe(references)
+        return self._index.safe(references, originals_kept=self.plan.house.spool.originals == "keep")
 
     def reload(self, actor: str = "local") -> Reload:
         """Read the configuration again; it becomes active if nothing is wrong with it.

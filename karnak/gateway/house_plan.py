@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 from karnak.gateway.config import Config
 from karnak.gateway.config_house import ReloadSection, SpoolSection, Tls
 from karnak.gateway.config_reading import Location, Notes
+from karnak.gateway.deliver.backoff import Patience
+from karnak.gateway.retry_plan import plan_backoff
 
 _KEY_DIGITS = 64
 _SHORTEST_TOKEN = 16
@@ -76,6 +79,7 @@ class HousePlan:
         maximum_rows: instances that are remembered at most.
         patient_key: 32 bytes that PatientIDs are encrypted with, or None where they are not kept.
         reload: how new rules come in.
+        patience: how long reports of Storage Commitment are owed.
     """
 
     spool: SpoolSection
@@ -87,6 +91,7 @@ class HousePlan:
     maximum_rows: int
     patient_key: bytes | None = field(repr=False)
     reload: ReloadSection
+    patience: Patience = field(default_factory=Patience)
 
 
 def plan_house(config: Config, base: Path, environment: Mapping[str, str], notes: Notes) -> HousePlan:
@@ -145,6 +150,7 @@ class _HousePlanner:
             config.ledger.maximum_rows,
             self._patient_key(),
             config.reload,
+            self._patience(),
         )
 
     def _api(self) -> ApiPlan | None:
@@ -191,6 +197,11 @@ class _HousePlanner:
             if not path.is_file():
                 self._notes.add("G305", f"there is no file {files[name]}", (*at, name), "PEM files are expected")
         return Tls.model_validate(found)
+
+    def _patience(self) -> Patience:
+        section = self._config.storage_commitment
+        backoff = plan_backoff(section.retry, ("storage_commitment", "retry"), self._notes)
+        return Patience(backoff, timedelta(days=section.keep_days))
 
     def _patient_key(self) -> bytes | None:
         section = self._config.ledger

@@ -24,7 +24,8 @@ from karnak.gateway.house_plan import HousePlan, plan_house
 from karnak.gateway.programs import Programs
 from karnak.gateway.project_plans import ResolvedProject, no_duplicates, resolve_projects
 from karnak.gateway.pseudonyms import CsvPseudonyms, GeneratedPseudonym, PseudonymError, PseudonymSource, TagPseudonym
-from karnak.gateway.route import ForwardNode, Outlet, Sender, Treatment
+from karnak.gateway.retry_plan import plan_backoff
+from karnak.gateway.route import ForwardNode, Outlet, ReportAddress, Sender, Treatment
 from karnak.gateway.sop_classes import sop_class_uid, storage_names
 from karnak.ir.expression import Expression
 from karnak.runtime.deidentify import Engine
@@ -138,7 +139,13 @@ class _Planner:
             )
         if entry.port is not None and entry.host is None:
             self._notes.add("G208", "there is a `port` for reports, but no `host`", (*at, "port"), "write the host")
-        reports = (entry.host, entry.port) if entry.host is not None and entry.port is not None else None
+        if entry.tls is not None and entry.port is None:
+            message = "there is `tls` for reports, but no `port`"
+            self._notes.add("G205", message, (*at, "tls"), "it is for what Storage Commitment answers")
+        reports = None
+        if entry.host is not None and entry.port is not None:
+            tls = self._destinations.tls(entry.tls, (*at, "tls")) if entry.tls is not None else None
+            reports = ReportAddress(entry.host, entry.port, tls)
         return Sender(entry.ae_title, entry.host if entry.check_host else None, reports)
 
     def _outlet(self, entry: Entry, node: ForwardNodeEntry, at: Location) -> Outlet:
@@ -148,7 +155,7 @@ class _Planner:
             self._treatment(entry, at),
             self._condition(entry, at),
             self._sop_classes(entry, at),
-            self._destinations.backoff(entry.retry, (*at, "retry")),
+            plan_backoff(entry.retry, (*at, "retry"), self._notes),
             # Who is called by another name is another destination.
             settings=f"{node.ae_title} {entry.model_dump_json(exclude=_OF_RULES)}",
         )

@@ -7,6 +7,7 @@ refused.
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
+from ssl import SSLContext
 from typing import Literal
 
 from karnak.gateway.deliver.backoff import DEFAULT_BACKOFF, Backoff
@@ -43,18 +44,33 @@ class Caller:
 
 
 @dataclass(frozen=True, slots=True)
+class ReportAddress:
+    """Where a sender hears of Storage Commitment when its association is gone.
+
+    Attributes:
+        host: name or address.
+        port: TCP port.
+        tls: what TLS asks for, or None to do without.
+    """
+
+    host: str
+    port: int
+    tls: SSLContext | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Sender:
     """Someone who may send.
 
     Attributes:
         ae_title: calling AE title.
         host: name or address it must come from, or None for anywhere.
-        reports: name or address, and TCP port, where it hears of Storage Commitment; None for nowhere.
+        reports: where it hears of Storage Commitment; None for nowhere.
     """
 
     ae_title: str
     host: str | None
-    reports: tuple[str, int] | None = None
+    reports: ReportAddress | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +133,15 @@ class ForwardNode:
 def find_node(nodes: Iterable[ForwardNode], called_ae: str) -> ForwardNode | None:
     """Find the forward node that is called; AE titles are compared letter by letter."""
     return next((node for node in nodes if node.ae_title == called_ae), None)
+
+
+def report_address(nodes: Iterable[ForwardNode], caller: Caller) -> ReportAddress | None:
+    """Find where a caller hears of Storage Commitment: by the node that it called, else by another that knows it."""
+    for node in sorted(nodes, key=lambda node: node.ae_title != caller.called_ae):
+        for sender in node.senders or ():
+            if sender.ae_title == caller.calling_ae and sender.reports is not None:
+                return sender.reports
+    return None
 
 
 def refusal_of(nodes: Iterable[ForwardNode], caller: Caller, is_host: Callable[[str, str], bool]) -> Refusal | None:

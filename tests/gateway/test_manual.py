@@ -15,6 +15,7 @@ from karnak.gateway.config import Config, ForwardNodeEntry, ProjectEntry, Source
 from karnak.gateway.config_destinations import (
     BasicEntry,
     BearerEntry,
+    CommitmentSection,
     CsvEntry,
     DicomEntry,
     FolderEntry,
@@ -106,6 +107,7 @@ COMMON = frozenset(_fields(DicomEntry)) & frozenset(_fields(FolderEntry))
         ("dicomweb", 0, _fields(DicomwebSection)),
         ("dicomweb", 1, _fields(DoorEntry)),
         ("ledger", 0, _fields(LedgerSection)),
+        ("storage_commitment", 0, _fields(CommitmentSection)),
         ("reload", 0, _fields(ReloadSection)),
         ("projects", 0, _fields(ProjectEntry)),
         ("forward_nodes", 0, _fields(ForwardNodeEntry)),

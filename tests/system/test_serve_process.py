@@ -97,7 +97,7 @@ def test_mistakes_are_shown_with_their_lines(tmp_path: Path) -> None:
             "2 | forward_nods: []\n"
             "  | ^^^^^^^^^^^^ did you mean forward_nodes?\n"
             "  = help: the settings here are api, data_dir, dicomweb, engine, forward_nodes, index, ledger, listen, "
-            "projects, reload, spool\n\n"
+            "projects, reload, spool, storage_commitment\n\n"
         )
     assert not (tmp_path / "data").exists()
 

@@ -6,6 +6,7 @@ that what failed together doesn't come back together. Chance is an argument.
 
 import math
 from dataclasses import dataclass
+from datetime import timedelta
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,3 +52,16 @@ class Backoff:
 
 
 DEFAULT_BACKOFF = Backoff()
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long something is tried that is not tried for ever.
+
+    Attributes:
+        backoff: when what failed is tried again.
+        keep: after how long it is given up.
+    """
+
+    backoff: Backoff = DEFAULT_BACKOFF
+    keep: timedelta = timedelta(days=7)

@@ -6,7 +6,7 @@ It goes to other processes as JSON, and is replaced whole while they run.
 import ipaddress
 import socket
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from karnak.gateway.route import ForwardNode, Sender
@@ -51,24 +51,14 @@ class Rejection:
 
 
 @dataclass(frozen=True, slots=True)
-class Address:
-    """Where reports of Storage Commitment go: name or address, and TCP port."""
-
-    host: str
-    port: int
-
-
-@dataclass(frozen=True, slots=True)
 class Admission:
     """Who may call what.
 
     Attributes:
         nodes: the AE titles that can be called, with who may call them; without their outlets.
-        reports: by calling AE title, where it hears of Storage Commitment when its association is gone.
     """
 
     nodes: tuple[ForwardNode, ...]
-    reports: Mapping[str, Address] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, object]:
         """Say it in JSON."""
@@ -82,16 +72,12 @@ class Admission:
                 }
                 for node in self.nodes
             ],
-            "reports": {title: [address.host, address.port] for title, address in self.reports.items()},
         }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Admission":
         """Understand what `as_json` has said."""
-        return cls(
-            tuple(ForwardNode(node["ae_title"], _senders(node["senders"]), ()) for node in data["nodes"]),
-            {title: Address(host, port) for title, (host, port) in data["reports"].items()},
-        )
+        return cls(tuple(ForwardNode(node["ae_title"], _senders(node["senders"]), ()) for node in data["nodes"]))
 
 
 def _senders(data: Sequence[Mapping[str, Any]] | None) -> tuple[Sender, ...] | None:

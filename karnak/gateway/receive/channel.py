@@ -1,9 +1,12 @@
 """Between the gateway and a receiver process: messages as lines of JSON over a socket pair.
 
 From a receiver: `{"ready": true}`, `{"stored": receipt, "bytes": n, "seconds": s}` (a hint; the spool is the truth),
-`{"refused": 1}`, `{"journal": [event, values]}`, `{"ask": n, "safe": [[SOP Class UID, SOP Instance UID], ...]}`.
+`{"refused": 1}`, `{"journal": [event, values]}`; for Storage Commitment
+`{"commit": n, "transaction": UID, "references": [[SOP Class UID, SOP Instance UID], ...], "caller": [...]}` and, once
+it was reported or could not be, `{"reported": n, "success": bool}`.
 To a receiver: first `{"settings": {...}}`; then, whenever it changes, `{"admission": {...}}` and `{"full": bool}`;
-`{"answer": n, "safe": [...] or null}`; `{"stop": seconds}`.
+`{"kept": n, "taken": bool}` when a request is on disk, `{"report": n, "safe": [...] or null, "seconds": s}`;
+`{"stop": seconds}`.
 """
 
 import json

@@ -9,7 +9,7 @@ from pydicom import Dataset
 from pydicom.filebase import DicomBytesIO
 from pydicom.filereader import read_dataset
 from pydicom.filewriter import write_dataset
-from pydicom.uid import UID
+from pydicom.uid import UID, ImplicitVRLittleEndian
 
 from karnak.gateway.receive.commands import Status, is_uid
 from karnak.gateway.receive.offer import STORAGE_COMMITMENT
@@ -38,14 +38,14 @@ class Transaction:
     Attributes:
         uid: Transaction UID (0008,1195).
         references: the instances.
-        context_id: of the presentation context that it came in.
+        context_id: of the presentation context that it came in; 0 away from its association.
         transfer_syntax_uid: of that context.
     """
 
     uid: str
     references: tuple[Reference, ...] = field(repr=False)
-    context_id: int
-    transfer_syntax_uid: str
+    context_id: int = 0
+    transfer_syntax_uid: str = str(ImplicitVRLittleEndian)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,19 +17,18 @@ import threading
 import time
 import traceback
 import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from itertools import count
 from pathlib import Path
 from typing import Any
 
 from karnak.gateway.disk import Disk
 from karnak.gateway.journal import Value
 from karnak.gateway.receipts import Receipts
-from karnak.gateway.receive.admission import Address, Admission, Limits
+from karnak.gateway.receive.admission import Admission, Limits
 from karnak.gateway.receive.channel import Channel
-from karnak.gateway.receive.commitment import Reference, Reporter, Transaction
+from karnak.gateway.receive.commitment import Reporter, Transaction
 from karnak.gateway.receive.listener import Listener
 from karnak.gateway.receive.places import Places
 from karnak.gateway.receive.reporting import Reporting
@@ -38,7 +37,6 @@ from karnak.gateway.route import Caller
 from karnak.gateway.spool import Durability, Spool
 
 _PR_SET_PDEATHSIG = 1
-_SECONDS_FOR_THE_GATEWAY = 60.0
 _FAILED = 1
 
 
@@ -79,14 +77,6 @@ class Settings:
         )
 
 
-@dataclass(slots=True)
-class _Question:
-    """What the gateway was asked, until it has answered."""
-
-    answered: threading.Event = field(default_factory=threading.Event)
-    safe: frozenset[Reference] | None = None
-
-
 class Desk:
     """The reception of a receiver process: passes on to the gateway what happens.
 
@@ -98,10 +88,7 @@ class Desk:
         self._channel = channel
         self._full = False
         self._draining = False
-        self._admission = Admission(())
-        self._questions: dict[int, _Question] = {}
-        self._numbers = count()
-        self._reporting = Reporting(self._ask, self._address_of, self.journal)
+        self._reporting = Reporting(channel.send)
 
     def is_full(self) -> bool:
         """Tell whether there is no room for instances."""
@@ -134,37 +121,19 @@ class Desk:
         self.journal(event, error=type(error).__name__, place=place, **values)
 
     def commit(self, transaction: Transaction, caller: Caller, reporter: Reporter) -> bool:
-        """Begin to answer a request for Storage Commitment."""
+        """Pass on a request for Storage Commitment."""
         return self._reporting.take(transaction, caller, reporter)
 
     def hear(self, message: Mapping[str, Any]) -> None:
         """Take in what the gateway says, where it concerns associations."""
         if "full" in message:
             self._full = bool(message["full"])
-        if "admission" in message:
-            self._admission = Admission.from_json(message["admission"])
-        if "answer" in message:
-            question = self._questions.pop(message["answer"], None)
-            if question is not None:
-                safe = message["safe"]
-                question.safe = None if safe is None else frozenset((one, other) for one, other in safe)
-                question.answered.set()
+        self._reporting.hear(message)
 
     def drain(self) -> None:
         """Take nothing new from now on."""
         self._draining = True
         self._reporting.stop()
-
-    def _ask(self, references: Sequence[Reference]) -> frozenset[Reference] | None:
-        number, question = next(self._numbers), _Question()
-        self._questions[number] = question
-        self._channel.send({"ask": number, "safe": references})
-        question.answered.wait(_SECONDS_FOR_THE_GATEWAY)
-        self._questions.pop(number, None)
-        return question.safe
-
-    def _address_of(self, calling_ae: str) -> Address | None:
-        return self._admission.reports.get(calling_ae)
 
 
 def serve(listening: socket.socket, channel: Channel, board: int) -> None:

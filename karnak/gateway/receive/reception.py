@@ -51,7 +51,7 @@ class Reception(Protocol):
         """Write an unforeseen exception, by its type and place."""
 
     def commit(self, transaction: Transaction, caller: Caller, reporter: Reporter) -> bool:
-        """Find out which instances are safe, and report; returns at once.
+        """Take a request for a report on which instances are safe; returns when it is on disk.
 
         Args:
             transaction: what is asked.
@@ -59,5 +59,5 @@ class Reception(Protocol):
             reporter: its association.
 
         Returns:
-            False when too many ask.
+            Whether there will be a report.
         """

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,10 +20,12 @@ from karnak.errors import KarnakError
 from karnak.gateway.journal import KEYS, Value
 from karnak.gateway.receive.admission import Admission
 from karnak.gateway.receive.channel import Channel
-from karnak.gateway.receive.commitment import Reference
+from karnak.gateway.receive.commitment import Reporter, Transaction
 from karnak.gateway.receive.places import Places, make_board
 from karnak.gateway.receive.process import Settings
+from karnak.gateway.receive.relay import Relay
 from karnak.gateway.receive.tls import listening_rules
+from karnak.gateway.route import Caller
 
 # Before a receiver that has died is started again; doubled each time, forgotten when one has lived long enough.
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 10.0
@@ -55,11 +57,16 @@ class Hearer(Protocol):
     def journal(self, event: str, values: Mapping[str, Value]) -> None:
         """Write an event; the keys are known to the journal."""
 
-    def safe(self, references: Sequence[Reference]) -> Iterable[Reference]:
-        """Tell which of some instances are safe, for Storage Commitment.
+    def commit(self, transaction: Transaction, caller: Caller, reporter: Reporter) -> bool:
+        """Take a request for Storage Commitment.
 
         Args:
-            references: pairs of SOP Class UID and SOP Instance UID.
+            transaction: what is asked.
+            caller: who asks.
+            reporter: its association.
+
+        Returns:
+            Whether there will be a report: the request is on disk.
         """
 
 
@@ -233,11 +240,14 @@ class Receivers:
                 if self._stopping.is_set():
                     channel.send({"stop": self._seconds_to_stop})
                 self._channels[process], self._running[process] = channel, running
+            relay = Relay(channel)
             try:
-                self._listen_to(channel)
+                self._listen_to(channel, relay)
             except ValueError:
                 # What is no JSON comes from a receiver that is out of its mind.
                 running.kill()
+            finally:
+                relay.close()
             status = _end_of(running)
             with self._lock:
                 del self._channels[process], self._running[process]
@@ -245,10 +255,10 @@ class Receivers:
         finally:
             ours.close()
 
-    def _listen_to(self, channel: Channel) -> None:
+    def _listen_to(self, channel: Channel, relay: Relay) -> None:
         for message in channel.messages():
             try:
-                self._hear(channel, message)
+                self._hear(channel, relay, message)
             except Exception as error:
                 # The receiver goes on; the spool is the truth of what it has.
                 self._note("message of a receiver failed", {"error": type(error).__name__})
@@ -272,7 +282,7 @@ class Receivers:
             env=os.environ | {"PYTHONPATH": os.pathsep.join(path)},
         )
 
-    def _hear(self, channel: Channel, message: Mapping[str, Any]) -> None:
+    def _hear(self, channel: Channel, relay: Relay, message: Mapping[str, Any]) -> None:
         if "stored" in message:
             self._hearer.stored(message["stored"], message["bytes"], message["seconds"])
         elif "refused" in message:
@@ -281,18 +291,20 @@ class Receivers:
             event, values = message["journal"]
             # The journal takes no key that it doesn't know; a receiver of another version must not stop the gateway.
             self._hearer.journal(event, {key: value for key, value in values.items() if key in KEYS})
-        elif "ask" in message:
-            channel.send({"answer": message["ask"], "safe": self._safe(message["safe"])})
+        elif "commit" in message:
+            channel.send({"kept": message["commit"], "taken": self._commit(*relay.request(message))})
+        elif "reported" in message:
+            relay.reported(message["reported"], message["success"])
         elif "ready" in message:
             self._ready.release()
 
-    def _safe(self, references: Sequence[Sequence[str]]) -> list[Reference] | None:
-        """Ask the gateway; whatever goes wrong, the receiver is told that nobody knows."""
+    def _commit(self, transaction: Transaction, caller: Caller, reporter: Reporter) -> bool:
+        """Pass a request on; whatever goes wrong, the requestor is told that there will be no report."""
         try:
-            return list(self._hearer.safe([(one, other) for one, other in references]))
+            return self._hearer.commit(transaction, caller, reporter)
         except Exception as error:
-            self._note("commitment not looked up", {"error": type(error).__name__})
-            return None
+            self._note("commitment not kept", {"error": type(error).__name__})
+            return False
 
 
 def _end_of(running: subprocess.Popen[bytes]) -> int:

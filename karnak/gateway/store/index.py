@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, exists, func, insert, select, update
+from sqlalchemy import Connection, delete, exists, func, insert, or_, select, update
 
 from karnak.gateway.states import IN_WORK, TERMINAL, Event, ImpossibleTransition, State, after, leads_to
 from karnak.gateway.store.database import Database
@@ -282,8 +282,15 @@ class Index:
             known = set(receipts_of(connection, receipts))
         return [receipt for receipt in receipts if receipt not in known]
 
-    def safe(self, instances: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
-        """Those of some SOP Class and SOP Instance UIDs that were received and are not in quarantine or rejected.
+    def safe(self, instances: Sequence[tuple[str, str]], *, originals_kept: bool = False) -> set[tuple[str, str]]:
+        """Those of some SOP Class and SOP Instance UIDs that are in the spool, delivered, or kept.
+
+        What is rejected or in quarantine for one of its destinations is not; nor is what has ended and was delivered to
+        nobody, since nobody has it.
+
+        Args:
+            instances: pairs of SOP Class UID and SOP Instance UID.
+            originals_kept: originals that have ended stay here.
 
         Raises:
             IndexUnavailable: the database refuses.
@@ -292,7 +299,10 @@ class Index:
             PARTS.c.receipt == INSTANCES.c.receipt,
             PARTS.c.state.in_([State.REJECTED.value, State.QUARANTINED.value]),
         )
+        delivered = exists().where(PARTS.c.receipt == INSTANCES.c.receipt, PARTS.c.state == State.DELIVERED.value)
         wanted = select(INSTANCES.c.sop_class_uid, INSTANCES.c.sop_instance_uid).where(~lost)
+        if not originals_kept:
+            wanted = wanted.where(or_(INSTANCES.c.ended.is_(None), delivered))
         found: set[tuple[str, str]] = set()
         with self._database.reading() as connection:
             for some in pieces(sorted({clean(uid) for _, uid in instances})):

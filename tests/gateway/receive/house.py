@@ -1,7 +1,7 @@
 """Receiver processes with a gateway that remembers what it hears."""
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,10 +9,11 @@ from typing import Any
 
 from karnak.gateway.journal import KEYS, Value
 from karnak.gateway.receive.admission import Admission, Limits
-from karnak.gateway.receive.commitment import Reference
+from karnak.gateway.receive.commitment import Reference, Report, Reporter, Transaction
 from karnak.gateway.receive.process import Settings
 from karnak.gateway.receive.supervisor import Receivers, listen
 from karnak.gateway.receive.tls import TlsFiles
+from karnak.gateway.route import Caller
 from karnak.gateway.spool import Durability
 from tests.gateway.receive.door import ANYONE, Sender, half_received_in, limits, stored_in
 
@@ -29,6 +30,7 @@ class House:
     events: list[tuple[str, Mapping[str, Value]]] = field(default_factory=list)
     changed: threading.Condition = field(default_factory=threading.Condition)
     receivers: Receivers | None = None
+    takes_transactions: bool = True
 
     def stored(self, receipt: str, size: int, seconds: float) -> None:
         assert seconds > 0
@@ -48,8 +50,15 @@ class House:
             self.events.append((event, values))
             self.changed.notify_all()
 
-    def safe(self, references: Sequence[Reference]) -> Iterable[Reference]:
-        return filter(self.is_safe, references)
+    def commit(self, transaction: Transaction, caller: Caller, reporter: Reporter) -> bool:
+        def bring() -> None:
+            report = Report(transaction, frozenset(filter(self.is_safe, transaction.references)))
+            brought = reporter.report(report, 30)
+            self.journal("commitment reported" if brought else "commitment waiting", {"calling_ae": caller.calling_ae})
+
+        if self.takes_transactions:
+            threading.Thread(target=bring).start()
+        return self.takes_transactions
 
     def wait(self, condition: Callable[[], object]) -> None:
         """Wait until something was heard."""

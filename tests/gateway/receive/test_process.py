@@ -8,23 +8,35 @@ import struct
 import subprocess
 import sys
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from karnak.gateway.journal import Value
-from karnak.gateway.receive.admission import Address, Admission, Limits
+from karnak.gateway.receive.admission import Admission, Limits
 from karnak.gateway.receive.channel import Channel
-from karnak.gateway.receive.commitment import Reference
+from karnak.gateway.receive.commitment import Reporter, Transaction
 from karnak.gateway.receive.pdu import RELEASE_RP, RELEASE_RQ, p_data
 from karnak.gateway.receive.places import make_board
 from karnak.gateway.receive.process import Settings
+from karnak.gateway.receive.relay import Relay
 from karnak.gateway.receive.supervisor import PortTaken, listen
 from karnak.gateway.receive.tls import TlsFiles
-from karnak.gateway.route import ForwardNode
+from karnak.gateway.route import Caller, ForwardNode
 from karnak.gateway.route import Sender as Source
-from tests.gateway.receive.door import CT, Sender, associate_request, limits, store_command, store_message, until
+from tests.gateway.receive.commitments import action, encoded, information
+from tests.gateway.receive.door import (
+    COMMITMENT,
+    CT,
+    EXPLICIT,
+    Sender,
+    associate_request,
+    limits,
+    store_command,
+    store_message,
+    until,
+)
 from tests.gateway.receive.house import House, house
 from tests.system.programs import environment
 
@@ -208,7 +220,7 @@ def test_a_receiver_waits_for_the_gateways_word(tmp_path: Path) -> None:
 def test_keys_that_the_journal_does_not_know_stay_out(tmp_path: Path) -> None:
     with house(tmp_path) as gateway:
         (channel,) = gateway.running._channels.values()
-        gateway.running._hear(channel, {"journal": ["event", {"reason": "known", "patient": "SECRET"}]})
+        gateway.running._hear(channel, Relay(channel), {"journal": ["event", {"reason": "known", "patient": "SECRET"}]})
         assert gateway.events == [("event", {"reason": "known"})]
 
 
@@ -279,7 +291,7 @@ def test_a_gateway_that_fails_does_not_stop_its_receivers(tmp_path: Path) -> Non
         def stored(self, receipt: str, size: int, seconds: float) -> None:
             raise ValueError("SECRET")
 
-        def safe(self, references: Sequence[Reference]) -> Iterable[Reference]:
+        def commit(self, transaction: Transaction, caller: Caller, reporter: Reporter) -> bool:
             raise ValueError("SECRET")
 
     made = Failing(tmp_path)
@@ -289,10 +301,13 @@ def test_a_gateway_that_fails_does_not_stop_its_receivers(tmp_path: Path) -> Non
             assert sender.store(b"abcd") == 0
             assert sender.store(b"abcd") == 0
         made.wait(lambda: len(made.events) >= 2)
-        assert gateway.running._safe([["1.2", "1.2.3"]]) is None
+        with gateway.call(COMMITMENT) as sender:
+            sender.send(action(encoded(information(("1.2", "1.2.3")), EXPLICIT)))
+            assert sender.status() == 0x0213
+        made.wait(lambda: "commitment not kept" in made.names())
     assert "SECRET" not in str(made.events)
     assert set(made.names()) <= {
-        "message of a receiver failed", "association ended", "commitment not looked up",
+        "message of a receiver failed", "association ended", "commitment not kept", "request refused",
     }  # fmt: skip
 
 
@@ -344,7 +359,6 @@ def test_settings_and_admission_pass_through_json() -> None:
         assert Settings.from_json(json.loads(json.dumps(settings.as_json()))) == settings
     admission = Admission(
         (ForwardNode("A", None, ()), ForwardNode("B", (Source("CT", None), Source("MR", "mr.example")), ())),
-        {"CT": Address("ct.example", 104)},
     )
     assert Admission.from_json(json.loads(json.dumps(admission.as_json()))) == admission
 

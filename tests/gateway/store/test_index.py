@@ -333,6 +333,18 @@ def test_storage_commitment_is_given_for_what_is_safe(index: Index) -> None:
     assert (kind, "1.2") in index.safe(asked)
 
 
+def test_what_nobody_has_is_not_committed(index: Index, queue: Queue) -> None:
+    kind = arrival().sop_class_uid
+    index.add([entry(name, "pacs", "disk", uid=f"1.{i}") for i, name in enumerate("ab", 1)])
+    asked = [(kind, "1.1"), (kind, "1.2")]
+    pacs, disk = index.due("pacs", LATER, 9), index.due("disk", LATER, 9)
+    index.note([ends(part, State.EXCLUDED, "the destination's condition does not hold") for part in pacs])
+    assert index.safe(asked) == set(asked)
+    index.note([ends(disk[0]), ends(disk[1], State.EXCLUDED, "the destination's condition does not hold")])
+    assert index.safe(asked) == {(kind, "1.1")}
+    assert index.safe(asked, originals_kept=True) == set(asked)
+
+
 def test_rows_go_by_age_and_by_number_and_only_when_all_is_done(index: Index, database: Database) -> None:
     index.add([entry(name, "pacs") for name in "abcdef"])
     parts = index.due("pacs", LATER, 9)
