@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
-from karnak.gateway.audit import AuditLog
+from karnak.gateway.audit import AuditEntry, AuditLog
 from karnak.gateway.ending import Endings
 from karnak.gateway.journal import Journal
 from karnak.gateway.lane import Lane
@@ -40,7 +40,7 @@ class _Flush:
     done: threading.Event
 
 
-_Wish: TypeAlias = Entry | Change | Part | _Ask | _Flush
+_Wish: TypeAlias = Entry | Change | Part | AuditEntry | _Ask | _Flush
 
 
 class Clerk:
@@ -86,7 +86,10 @@ class Clerk:
         self._lanes: dict[str, Lane] = {}
         # When the index is to be asked again for parts of a destination; None while there is nothing to ask for.
         self._next: dict[str, datetime | None] = {}
-        self._left: list[_Wish] = []
+        # What is to be tried again, and how much of it the audit log has already.
+        self._left: Sequence[_Wish] = ()
+        self._logged = 0
+        self._stopping = False
         self._worker: Worker | None = None
 
     def start(self) -> None:
@@ -94,7 +97,8 @@ class Clerk:
         self._worker = self._machine.start("clerk", self.step)
 
     def stop(self) -> None:
-        """Write what lies in the tray, and end."""
+        """Write what lies in the tray, and end; where the index refuses, the next start finds what was not written."""
+        self._stopping = True
         self._tray.put(None)
         if self._worker is not None:
             self._worker.join()
@@ -124,11 +128,22 @@ class Clerk:
         """Ask for more parts; any thread may."""
         self._tray.put(_Ask(lane))
 
-    def flush(self) -> None:
-        """Wait until everything that was asked for before is written."""
+    def log(self, entry: AuditEntry) -> None:
+        """Have the audit log tell something as soon as it can be written; any thread may ask."""
+        self._tray.put(entry)
+
+    def flush(self, seconds: float) -> bool:
+        """Wait until everything that was asked for before is written.
+
+        Args:
+            seconds: how long to wait.
+
+        Returns:
+            Whether it is written.
+        """
         done = threading.Event()
         self._tray.put(_Flush(done))
-        done.wait()
+        return done.wait(seconds)
 
     @property
     def behind(self) -> int:
@@ -141,7 +156,10 @@ class Clerk:
         Args:
             wait: wait for something to do where there is nothing.
         """
-        wishes, going = self._take(wait=wait)
+        taken, going = self._take(wait=wait)
+        # Once and whatever comes: it is known to this process only, and a part that is in nobody's hands is due.
+        self._index.put_back(wish for wish in taken if isinstance(wish, Part))
+        wishes = [wish for wish in taken if not isinstance(wish, Part)]
         try:
             self._write(wishes)
             self._feed()
@@ -149,10 +167,12 @@ class Clerk:
             # The database is locked, gone or full. Nothing of this is forgotten: it is tried again, and after a
             # restart what was in work is due again.
             self._journal.write_error("index failed", error)
-            self._left = [wish for wish in wishes if not isinstance(wish, Part)]
-            if going:
-                self._machine.sleep(_NAP)
-            return going
+            self._left = wishes
+            if self._stopping or not going:
+                return False
+            self._machine.sleep(_NAP)
+            return True
+        self._logged = 0
         for wish in wishes:
             if isinstance(wish, _Flush):
                 wish.done.set()
@@ -160,7 +180,7 @@ class Clerk:
 
     def _take(self, *, wait: bool) -> tuple[list[_Wish], bool]:
         """What is to be written; waits for it at most until the next retry is due; False with the last of it."""
-        wishes, self._left = self._left, []
+        wishes, self._left = [*self._left], ()
         try:
             wish = self._tray.get(timeout=self._nap()) if wait and not wishes else self._tray.get_nowait()
             while wish is not None:
@@ -184,8 +204,8 @@ class Clerk:
         now = self._clock()
         ended: list[str] = []
         # The log first: what happens and is not in it would never have happened.
-        self._audit.write(*of_entries(entries), *of_changes(changes))
-        self._index.put_back(wish for wish in wishes if isinstance(wish, Part))
+        self._log(wishes[self._logged :])
+        self._logged = len(wishes)
         if entries:
             ended += self._index.add(entries)
             self._added([entry.receipt for entry in entries])
@@ -212,6 +232,13 @@ class Clerk:
             prune(self._index, self._retention, now)
         if ended:
             self._settle(ended)
+
+    def _log(self, wishes: Sequence[_Wish]) -> None:
+        self._audit.write(
+            *of_entries(wish for wish in wishes if isinstance(wish, Entry)),
+            *of_changes(wish for wish in wishes if isinstance(wish, Change)),
+            *(wish for wish in wishes if isinstance(wish, AuditEntry)),
+        )
 
     def _open(self, name: str) -> None:
         """Somebody wants a destination to be tried now."""

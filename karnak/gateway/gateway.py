@@ -28,13 +28,16 @@ from karnak.gateway.plan import Plan
 from karnak.gateway.receive.commitment import Reference, Reporter, Transaction
 from karnak.gateway.route import Caller, ForwardNode, Outlet, report_address
 from karnak.gateway.spool import Spool
-from karnak.gateway.store.database import index_url
+from karnak.gateway.store.database import IndexUnavailable, index_url
 from karnak.gateway.store.index import Index
 from karnak.gateway.store.queue import Queue
 from karnak.gateway.watching import Watch
 from karnak.runtime.part10 import Instance
 from karnak.runtime.warm import warm_up
 from karnak.version import VERSION
+
+# Seconds that somebody waits for the clerk.
+_PATIENCE = 10.0
 
 Read = Callable[[], tuple[Plan | None, tuple[Diagnostic, ...]]]
 
@@ -190,7 +193,7 @@ class Gateway:
         for outlet in _outlets(self.library.current.plan):
             outlet.destination.close()
         self._clerk.stop()
-        self.audit.write(AuditEntry.of(AuditEvent.STOPPED))
+        self._tell(AuditEntry.of(AuditEvent.STOPPED))
         self.audit.close()
         self._database.close()
         self.spool.close()
@@ -228,7 +231,8 @@ class Gateway:
         """
         # What was acknowledged a moment ago may have no rows yet.
         self._intake.flush()
-        self._clerk.flush()
+        if not self._clerk.flush(_PATIENCE):
+            raise IndexUnavailable("the index can't be written now")
         return self._index.safe(references, originals_kept=self.plan.house.spool.originals == "keep")
 
     def reload(self, actor: str = "local") -> Reload:
@@ -246,13 +250,13 @@ class Gateway:
             return Reload(before, False, ())
         if not done.is_new:
             self.metrics.reloaded(ReloadOutcome.REFUSED)
-            self.audit.write(AuditEntry.of(AuditEvent.CONFIGURATION_REFUSED, actor=actor))
+            self._tell(AuditEntry.of(AuditEvent.CONFIGURATION_REFUSED, actor=actor))
             for diagnostic in done.diagnostics:
                 where = f"{diagnostic.span.file}:{diagnostic.span.line}:{diagnostic.span.column}"
                 self.journal.write("reload refused", reason=f"{diagnostic.code} {where} {diagnostic.message}")
             return done
         plan = done.epoch.plan
-        self.audit.write(AuditEntry.of(AuditEvent.CONFIGURATION_ACTIVATED, actor=actor, count=done.epoch.number))
+        self._tell(AuditEntry.of(AuditEvent.CONFIGURATION_ACTIVATED, actor=actor, count=done.epoch.number))
         self.metrics.reloaded(ReloadOutcome.ACTIVATED)
         self.metrics.configure(outlet.name for outlet in _outlets(plan))
         self._doors.admit(plan.nodes)
@@ -270,6 +274,14 @@ class Gateway:
         ):
             self.journal.write("restart needed", reason="settings beside forward nodes and projects are others")
         return done
+
+    def _tell(self, entry: AuditEntry) -> None:
+        """Have the audit log tell something that has happened: now, or else as soon as it can be written."""
+        try:
+            self.audit.write(entry)
+        except OSError as error:
+            self.journal.write_error("audit failed", error)
+            self._clerk.log(entry)
 
     def _files_changed(self) -> None:
         self.reload()

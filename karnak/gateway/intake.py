@@ -79,6 +79,7 @@ class Intake:
         self._lock = threading.Lock()
         self._machine = machine
         self._next_look = machine.monotonic()
+        self._stopping = False
         self._worker: Worker | None = None
 
     def start(self) -> None:
@@ -87,6 +88,7 @@ class Intake:
 
     def stop(self) -> None:
         """Take in no more."""
+        self._stopping = True
         self._hints.put(None)
         if self._worker is not None:
             self._worker.join()
@@ -152,6 +154,9 @@ class Intake:
 
     def _take_in(self, receipts: Sequence[str]) -> None:
         while self._clerk.behind > _MAXIMUM_BEHIND:
+            if self._stopping:
+                # The next start finds them in the folder.
+                return
             self._machine.sleep(_NAP)
         with self._lock:
             new = [receipt for receipt in dict.fromkeys(receipts) if receipt not in self._given]

@@ -11,6 +11,7 @@ import threading
 import traceback
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
@@ -63,7 +64,7 @@ class Journal:
         self._lock = threading.Lock()
 
     def write(self, event: str, **values: Value) -> None:
-        """Write one line.
+        """Write one line; where the stream refuses, on a full disk for one, the line is lost and the caller goes on.
 
         Args:
             event: what happened, in a few words.
@@ -77,7 +78,7 @@ class Journal:
             raise KeyError(f"keys that the journal does not know to be safe: {sorted(unknown)}")
         time = self._clock().astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         line = json.dumps({"time": time, "event": event} | values)
-        with self._lock:
+        with self._lock, suppress(OSError):
             self._stream.write(line + "\n")
             self._stream.flush()
 

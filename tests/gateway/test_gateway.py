@@ -1,6 +1,8 @@
 """What becomes of instances that are safe: what goes where, what is kept, what waits, what a start finds."""
 
 import errno
+import json
+import os
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,6 +14,8 @@ from pydicom import dcmread
 
 from karnak.dsl.compile import compile_profile
 from karnak.dsl.nodes import Source
+from karnak.gateway.audit import AuditEntry
+from karnak.gateway.audit_chain import audit_files
 from karnak.gateway.config_house import ReloadSection, SpoolSection
 from karnak.gateway.deliver.backoff import Backoff
 from karnak.gateway.deliver.parcel import Delivered, DeliveryError, Refused
@@ -21,7 +25,7 @@ from karnak.gateway.store.queue import Choice
 from karnak.gateway.store.rows import Wish
 from karnak.runtime.deidentify import deidentify
 from karnak.testing.specimen import BIG_ENDIAN, encoded, leaf
-from tests.gateway.house import BASIC, EXPLICIT, PROJECT, Shelf, deidentified, instance, make_plan, running
+from tests.gateway.house import BASIC, EXPLICIT, PROJECT, SECONDS, Shelf, deidentified, instance, make_plan, running
 from tests.gateway.instances import SECONDARY_CAPTURE
 
 NOW = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
@@ -321,6 +325,28 @@ def test_a_bad_reload_leaves_the_last_good_rules(tmp_path: Path) -> None:
         assert [row[1] for row in house.settle(1)] == ["delivered"]
         assert house.lines("reload refused")[0]["reason"].startswith(f"{found[0].code} gateway.yml:2:")
         assert house.doors.admitted == []
+
+
+def test_a_reload_is_whole_where_the_audit_log_refuses_and_is_told_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = make_plan(tmp_path, deidentified("shelf", Shelf()))
+    with running(plan) as house:
+        audit = house.gateway.audit
+        write, left = audit.write, iter(range(2))
+
+        def refusing(*entries: AuditEntry) -> None:
+            if entries and next(left, None) is not None:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            write(*entries)
+
+        monkeypatch.setattr(audit, "write", refusing)
+        assert house.gateway.reload().is_new
+        assert len(house.doors.admitted) == 1
+        assert [line["event"] for line in house.lines("audit failed")] == ["audit failed"]
+        assert house.gateway._clerk.flush(SECONDS)
+    lines = [json.loads(line) for path in audit_files(tmp_path / "audit") for line in path.read_text().splitlines()]
+    assert [line["event"] for line in lines] == ["started", "configuration activated", "stopped"]
 
 
 def test_destinations_that_stay_the_same_keep_their_connections(tmp_path: Path) -> None:

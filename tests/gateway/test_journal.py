@@ -1,8 +1,10 @@
 """The journal says what happened and nothing of whom it happened to."""
 
+import errno
 import io
 import json
 import logging
+import os
 import threading
 import warnings
 from collections.abc import Iterator
@@ -34,6 +36,16 @@ def test_a_value_can_not_break_its_line() -> None:
     assert stream.getvalue().count("\n") == 1
     assert "\x1b" not in stream.getvalue()
     assert json.loads(stream.getvalue())["calling_ae"] == 'A"\n\x1b[31m\u2028B'
+
+
+def test_a_stream_that_refuses_stops_nobody() -> None:
+    class Full(io.StringIO):
+        def write(self, _: str) -> int:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    made = Journal(Full(), lambda: datetime(2026, 1, 2, tzinfo=UTC))
+    made.write("delivered", receipt="ab")
+    made.write_error("index failed", ValueError())
 
 
 def test_keys_that_nobody_has_thought_about_are_refused() -> None:
