@@ -44,6 +44,8 @@ class Listen(Section):
         maximum_instance: bytes of the largest data set that is taken, 0 for any.
         request_timeout: seconds from a connection to its request, and for closing one (ARTIM, PS3.8 section 9.1.5).
         idle_timeout: seconds of silence after which an association is cut.
+        minimum_rate: bytes per second that a sender sends at least in the middle of a message, on average of
+            `idle_timeout`; 0 for any.
         drain_timeout: seconds that instances in work get when the gateway is stopped.
         tls: certificate and key where associations are encrypted.
     """
@@ -57,6 +59,7 @@ class Listen(Section):
     maximum_instance: Bytes = 0
     request_timeout: Seconds = 30
     idle_timeout: Seconds = 60
+    minimum_rate: Bytes = 1000
     drain_timeout: Seconds = 30
     tls: Tls | None = None
 

@@ -17,7 +17,7 @@ from karnak.gateway.api.guard import check_protected
 from karnak.gateway.api.house import House
 from karnak.gateway.api.server import HttpServer, listen_on
 from karnak.gateway.bearer import Token
-from karnak.gateway.config_house import Tls
+from karnak.gateway.config_house import Listen, Tls
 from karnak.gateway.front_desk import FrontDesk
 from karnak.gateway.house_plan import StowPlan
 from karnak.gateway.journal import Journal, Value
@@ -82,6 +82,7 @@ class Doors:
             listen_to.maximum_instance,
             listen_to.request_timeout,
             listen_to.idle_timeout,
+            listen_to.minimum_rate,
         )
         self._listening = listen(listen_to.host, listen_to.port)
         self._stow_door: StowDoor | None = None
@@ -93,7 +94,7 @@ class Doors:
             self._receivers = Receivers(self._listening, listen_to.processes, settings, Admission(plan.nodes), desk)
             if house.stow is not None:
                 watch = _StowDesk(stored, journal, metrics)
-                self._open_stow(house.stow, watch, clock, listen_to.drain_timeout, listen_to.idle_timeout)
+                self._open_stow(house.stow, watch, clock, listen_to)
             if house.api is not None:
                 token = Token.of("token", house.api.token) if house.api.token is not None else None
                 check_protected(house.api.host, token)
@@ -150,18 +151,17 @@ class Doors:
         requests = self._stow_door.in_work if self._stow_door is not None else 0
         return {Door.DIMSE: self._receivers.associations, Door.STOW: requests}
 
-    def _open_stow(
-        self, plan: StowPlan, desk: "_StowDesk", clock: Callable[[], datetime], drain: float, idle: float
-    ) -> None:
+    def _open_stow(self, plan: StowPlan, desk: "_StowDesk", clock: Callable[[], datetime], listen_to: Listen) -> None:
         senders = [Sender(Token.of(sender.calling_ae, sender.token), sender.called_ae) for sender in plan.senders]
-        settings = StowSettings(senders, StowLimits(plan.maximum_instance), idle)
+        limits = StowLimits(plan.maximum_instance)
+        settings = StowSettings(senders, limits, listen_to.idle_timeout, listen_to.minimum_rate)
         self._stow_door = StowDoor(
             settings, self._spool.begin, self._admits, self._is_full, desk, clock, time.monotonic, desk.failed
         )
         files = _files(plan.tls)
         rules = RenewedRules(files, desk.certificate_failed) if files is not None else None
         listener = _bound(plan.host, plan.port)
-        self._stow = HttpServer(Starlette(routes=self._stow_door.routes), listener, drain, rules)
+        self._stow = HttpServer(Starlette(routes=self._stow_door.routes), listener, listen_to.drain_timeout, rules)
 
     def _admits(self, called: str, calling: str, address: str) -> bool:
         return refusal_of(self._nodes, Caller(called, calling, address), is_host) is None

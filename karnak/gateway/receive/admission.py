@@ -23,6 +23,8 @@ class Limits:
         maximum_instance: bytes of the longest data set, 0 for any length.
         artim: seconds from the connection to the association request, and from our last word to the peer's closing.
         idle: seconds of silence after which an association is cut.
+        minimum_rate: bytes per second that come at least, on average of so many seconds, from who is in the middle of
+            a message; 0 for any.
     """
 
     maximum_associations: int
@@ -31,6 +33,7 @@ class Limits:
     maximum_instance: int = 0
     artim: float = 30.0
     idle: float = 60.0
+    minimum_rate: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

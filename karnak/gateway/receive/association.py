@@ -23,6 +23,7 @@ from karnak.gateway.receive.associate import (
 from karnak.gateway.receive.commitment import Report
 from karnak.gateway.receive.connection import Connection
 from karnak.gateway.receive.offer import is_service, takes
+from karnak.gateway.receive.pace import Pace
 from karnak.gateway.receive.pdu import (
     RELEASE_RP,
     RELEASE_RQ,
@@ -111,6 +112,7 @@ class Association:
         # After bytes that are no PDUs, nothing can be understood any more.
         self._deaf = False
         self._deadline = 0.0
+        self._pace = Pace(limits.minimum_rate, limits.idle)
         self._cut = False
         self._errands: deque[_Errand] = deque()
         self._ended = False
@@ -189,6 +191,10 @@ class Association:
                 self._run_errands()
             elif self._cut:
                 return Event.CLOSED, None
+            resting = self._is_at_rest()
+            if resting:
+                self._pace.restart()
+            began = time.monotonic()
             try:
                 count = self._connection.receive_into(self._parser.room(), self._soonest())
             except TimeoutError:
@@ -198,7 +204,11 @@ class Association:
             if count is not None and not self._deaf:
                 self._parser.received(count)
                 if self._state is _ESTABLISHED:
-                    self._rest(self._limits.idle)
+                    now = time.monotonic()
+                    self._deadline = now + self._limits.idle
+                    if not self._pace.goes_on(count, 0.0 if resting else now - began):
+                        self._say_ended("too slow")
+                        return Event.ABORT_WANTED, None
 
     def _invalid(self, reason: AbortReason) -> Event:
         self._deaf = True
@@ -209,6 +219,10 @@ class Association:
     def _rest(self, seconds: float) -> None:
         """Begin to wait for the peer."""
         self._deadline = time.monotonic() + seconds
+
+    def _is_at_rest(self) -> bool:
+        """Nothing has begun that the peer would have to go on with."""
+        return self._service is not None and self._service.is_at_leisure and self._parser.is_empty
 
     def _soonest(self) -> float:
         """The deadline, or an earlier one while the process is about to end."""

@@ -110,6 +110,11 @@ class PduParser:
         self._in_fragment = False
         self._context_id = self._control = 0
 
+    @property
+    def is_empty(self) -> bool:
+        """Nothing of a PDU has come that is not all there."""
+        return self._start == self._end and not self._pdu_left
+
     def room(self) -> memoryview:
         """Lend the place where the next bytes go; fragments given before are invalid from now on."""
         if self._start == self._end:

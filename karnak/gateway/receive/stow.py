@@ -22,6 +22,7 @@ from karnak.gateway.bearer import Token, find_token
 from karnak.gateway.config_types import AE_TITLE_LENGTH
 from karnak.gateway.problem import problem
 from karnak.gateway.receive.multipart import BadMultipart, media_type
+from karnak.gateway.receive.pace import Pace
 from karnak.gateway.receive.part10_stream import FileMeta
 from karnak.gateway.receive.stow_answer import XML, choose_media_type, response_of, status_of, to_xml
 from karnak.gateway.receive.stow_request import DICOM, Limits, Receiving, StowOutcome, StowRequest
@@ -66,12 +67,14 @@ class StowSettings:
         senders: who may send.
         limits: how large things may be.
         idle_timeout: seconds that a sender may be silent.
+        minimum_rate: bytes per second that come at least, on average of so many seconds; 0 for any.
         maximum_requests: bodies that are taken at once; more are told to come again.
     """
 
     senders: Sequence[Sender]
     limits: Limits = field(default_factory=Limits)
     idle_timeout: float = 60.0
+    minimum_rate: float = 0.0
     maximum_requests: int = 32
 
 
@@ -149,8 +152,8 @@ class StowDoor:
         finally:
             self.in_work -= 1
         if outcome is None:
-            silent = f"nothing came for {self._settings.idle_timeout:g} s"
-            return self._refuse(address, calling, called, problem(408, silent, {"Connection": "close"}))
+            slow = f"nothing, or too little, came for {self._settings.idle_timeout:g} s"
+            return self._refuse(address, calling, called, problem(408, slow, {"Connection": "close"}))
         answer = _answer(outcome, accept)
         if answer.status_code != HTTPStatus.OK:
             self._watch.refused(address, calling, called, answer.status_code, len(outcome.failed))
@@ -210,17 +213,21 @@ class StowDoor:
         return None
 
     async def _read(self, request: Request, reading: StowRequest) -> StowOutcome | None:
-        """Read a body into the spool; None where its sender fell silent.
+        """Read a body into the spool; None where its sender fell silent, or is as good as silent.
 
         Raises:
             ClientDisconnect: its sender went away.
         """
         stream = request.stream()
         gathered = bytearray()
+        pace = Pace(self._settings.minimum_rate, self._settings.idle_timeout)
         try:
             while True:
+                began = self._monotonic()
                 with anyio.fail_after(self._settings.idle_timeout):
                     piece = await anext(stream, None)
+                if piece is not None and not pace.goes_on(len(piece), self._monotonic() - began):
+                    return None
                 gathered += piece or b""
                 if len(gathered) >= _BATCH or (piece is None and gathered):
                     # What comes after a mistake is not waited for.

@@ -3,6 +3,7 @@
 import struct
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from random import Random
@@ -289,6 +290,32 @@ def test_a_slow_sender_is_waited_for(tmp_path: Path) -> None:
             pause.wait(0.15)
         assert sender.status() == 0
         assert opened.stored() == [("1.2.3", b"abcd")]
+
+
+@pytest.mark.parametrize("what", [store_message(bytes(5000)), store_message(bytes(5000), maximum_pdu=8), RELEASE_RQ])
+def test_a_sender_that_drips_is_cut_off(what: bytes, tmp_path: Path) -> None:
+    desk = Desk()
+    pause = threading.Event()
+    with door(tmp_path, limits(idle=0.5, minimum_rate=1000), desk=desk) as opened, opened.call() as sender:
+        sender.socket.setblocking(False)
+        with suppress(ConnectionError):
+            for byte in what[:-1]:
+                sender.socket.sendall(bytes([byte]))
+                pause.wait(0.1)
+                with suppress(BlockingIOError):
+                    assert sender.socket.recv(100) == USER_ABORT
+                    break
+        desk.wait(desk.reasons)
+        until(lambda: opened.half_received() == [])
+    assert desk.reasons() == ["too slow"]
+
+
+def test_a_sender_may_pause_between_messages(tmp_path: Path) -> None:
+    pause = threading.Event()
+    with door(tmp_path, limits(idle=1.5, minimum_rate=1 << 20)) as opened, opened.call() as sender:
+        for number in range(5):
+            pause.wait(0.8)
+            assert sender.store(b"abcd", f"1.2.{number}") == 0
 
 
 def test_a_slow_disk_is_not_taken_for_a_silent_sender(tmp_path: Path) -> None:

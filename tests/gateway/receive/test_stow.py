@@ -4,6 +4,7 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
@@ -268,6 +269,24 @@ def test_a_sender_that_goes_away_leaves_nothing_half_received(door: Running) -> 
 def test_a_sender_that_falls_silent_is_told_and_cut(tmp_path: Path) -> None:
     with running(tmp_path, idle_timeout=0.3) as door, connection(door, "Content-Length: 10000") as client:
         client.sendall(body(file(1))[:400])
+        answer = client.makefile("rb").read()
+        assert answer.startswith(b"HTTP/1.1 408 ")
+        assert door.half_received() == []
+        assert door.watched.refusals == [("CT01", "KARNAK", 408, 0)]
+
+
+def test_a_sender_that_drips_is_told_and_cut(tmp_path: Path) -> None:
+    pause = threading.Event()
+    with (
+        running(tmp_path, idle_timeout=0.5, minimum_rate=1000) as door,
+        connection(door, "Content-Length: 10000") as client,
+    ):
+        with suppress(ConnectionError):
+            for byte in body(file(1))[:400]:
+                client.sendall(bytes([byte]))
+                pause.wait(0.05)
+                if door.watched.refusals:
+                    break
         answer = client.makefile("rb").read()
         assert answer.startswith(b"HTTP/1.1 408 ")
         assert door.half_received() == []
