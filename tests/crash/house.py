@@ -124,9 +124,9 @@ class CrashHouse:
         with suppress(IndexUnavailable):
             database = open_database(index_url(self.folder / "data"), upgrade=False)
             try:
+                Queue(database).wish(Choice("peer"), Wish.RETRY)
                 dropped.released = True
                 Queue(database).wish(Choice("peer", dropped.study), Wish.DROP)
-                Queue(database).wish(Choice("peer"), Wish.RETRY)
             finally:
                 database.close()
         for path in (self.folder / "data" / "spool" / "ready").glob("*.dcm"):
