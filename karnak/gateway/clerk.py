@@ -19,6 +19,7 @@ from karnak.gateway.lane import Lane
 from karnak.gateway.ledger import Retention, prune
 from karnak.gateway.machine import Machine, Worker
 from karnak.gateway.records import of_changes, of_entries
+from karnak.gateway.states import ImpossibleTransition
 from karnak.gateway.store.index import Index
 from karnak.gateway.store.rows import Change, Entry, Part
 
@@ -210,7 +211,7 @@ class Clerk:
             ended += self._index.add(entries)
             self._added([entry.receipt for entry in entries])
         if changes:
-            ended += self._index.note(changes)
+            ended += self._note(changes)
         if self._monotonic() >= self._look_again:
             self._look_again = self._monotonic() + _NAP
             ended += self._index.fulfil(now, self._open)
@@ -239,6 +240,21 @@ class Clerk:
             *of_changes(wish for wish in wishes if isinstance(wish, Change)),
             *(wish for wish in wishes if isinstance(wish, AuditEntry)),
         )
+
+    def _note(self, changes: Sequence[Change]) -> list[str]:
+        """Note changes; one that can't be, which is a mistake in Karnak, holds up no other."""
+        try:
+            return self._index.note(changes)
+        except ImpossibleTransition:
+            ended = []
+            for change in changes:
+                try:
+                    ended += self._index.note([change])
+                except ImpossibleTransition as error:
+                    # Its part stays in work, and so nobody touches it until the next start.
+                    receipt, destination = change.receipt, change.destination
+                    self._journal.write_error("index failed", error, receipt=receipt, destination=destination)
+            return ended
 
     def _open(self, name: str) -> None:
         """Somebody wants a destination to be tried now."""

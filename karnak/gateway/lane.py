@@ -175,9 +175,6 @@ class Lane:
         destination = self.destination()
         try:
             self._serve(parts, destination)
-        except Exception as error:
-            self._around.journal.write_error("destination failed", error, destination=self.name)
-            self._hold_back(parts, f"an internal error of type {type(error).__name__}")
         finally:
             with self._changed:
                 self._in_work -= 1
@@ -211,7 +208,14 @@ class Lane:
         with ExitStack() as open_files:
             ready: list[_Ready] = []
             for part in parts:
-                found = self._treat(part, open_files)
+                try:
+                    found = self._treat(part, open_files)
+                except Exception as error:
+                    # The disk doesn't give it, say: that is nobody else's matter.
+                    self._around.journal.write_error(
+                        "instance failed", error, receipt=part.receipt, destination=self.name
+                    )
+                    found = self._waiting(part, _internal(error))
                 if isinstance(found, Change):
                     self._clerk.note([found])
                 else:
@@ -223,14 +227,19 @@ class Lane:
         started = self._monotonic()
         try:
             answers = destination.deliver([one.parcel for one in ready])
+            answered = list(zip(ready, answers, strict=True))
         except DeliveryError as error:
             self._close()
             self._hold_back([one.part for one in ready], str(error))
             return
+        except Exception as error:
+            self._around.journal.write_error("destination failed", error, destination=self.name)
+            self._hold_back([one.part for one in ready], _internal(error))
+            return
         self._failures = 0
         self._around.metrics.delivered_in(self.name, self._monotonic() - started)
         changes = []
-        for one, answer in zip(ready, answers, strict=True):
+        for one, answer in answered:
             if isinstance(answer, Delivered):
                 changes.append(self._delivered(one, answer.remark))
             else:
@@ -332,3 +341,8 @@ class Lane:
             back = list(self._held)
             self._held.clear()
         self._clerk.put_back(back)
+
+
+def _internal(error: Exception) -> str:
+    """A cause that says nothing of the error's text, which may quote an instance."""
+    return f"an internal error of type {type(error).__name__}"

@@ -20,9 +20,10 @@ from karnak.gateway.config_house import ReloadSection, SpoolSection
 from karnak.gateway.deliver.backoff import Backoff
 from karnak.gateway.deliver.parcel import Delivered, DeliveryError, Refused
 from karnak.gateway.route import Outlet
-from karnak.gateway.spool import Spool
+from karnak.gateway.spool import Held, Spool
+from karnak.gateway.states import State
 from karnak.gateway.store.queue import Choice
-from karnak.gateway.store.rows import Wish
+from karnak.gateway.store.rows import Change, Wish
 from karnak.runtime.deidentify import deidentify
 from karnak.testing.specimen import BIG_ENDIAN, encoded, leaf
 from tests.gateway.house import BASIC, EXPLICIT, PROJECT, SECONDS, Shelf, deidentified, instance, make_plan, running
@@ -195,6 +196,50 @@ def test_an_unforeseen_error_of_a_destination_waits_and_says_nothing_of_its_text
     assert [line["reason"] for line in house.lines("waiting")] == ["an internal error of type ZeroDivisionError"]
     assert "DOE" not in house.stream.getvalue()
     assert len(shelf.parcels) == 1
+
+
+def test_an_original_that_the_disk_does_not_give_holds_up_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate, shelf = threading.Event(), Shelf(at_once=3)
+    shelf.gate = gate
+    opened, fails = Spool.open, {"1.2.3.2"}
+
+    def hesitating(self: Spool, receipt: str) -> Held:
+        held = opened(self, receipt)
+        # The intake has read it before; it is the lane that can't.
+        if threading.current_thread().name == "lane shelf" and held.arrival.sop_instance_uid in fails:
+            fails.clear()
+            raise OSError(errno.EIO, "no")
+        return held
+
+    monkeypatch.setattr(Spool, "open", hesitating)
+    with running(make_plan(tmp_path, deidentified("shelf", shelf))) as house:
+        # All three of these come to the destination together, while it is busy with the first.
+        house.receive(instance(SOPInstanceUID="1.2.3.0"), sop_instance="1.2.3.0")
+        wait(lambda: [row[1] for row in house.rows()] == ["routed"])
+        for number, patient in enumerate(["", "P1", "P1"], 1):
+            uid = f"1.2.3.{number}"
+            house.receive(instance(SOPInstanceUID=uid, PatientID=patient), sop_instance=uid)
+        wait(lambda: len(house.rows()) == 4)
+        gate.set()
+        assert [row[1] for row in house.settle(4)] == ["delivered", "rejected", "delivered", "delivered"]
+        ((failed, reason),) = ((line["error"], line["destination"]) for line in house.lines("instance failed"))
+        assert (failed, reason) == ("OSError", "shelf")
+        assert house.lines("index failed") == []
+
+
+def test_what_the_index_can_not_be_told_holds_up_nothing_else(tmp_path: Path) -> None:
+    shelf = Shelf()
+    with running(make_plan(tmp_path, deidentified("shelf", shelf))) as house:
+        first = house.receive(instance(SOPInstanceUID="1.2.3.1"), sop_instance="1.2.3.1")
+        house.settle(1)
+        mistake = Change(first, "shelf", State.REJECTED, datetime.now(UTC), "a mistake")
+        house.gateway._clerk.note([mistake, mistake])
+        wait(lambda: len(house.lines("index failed")) == 2)
+        house.receive(instance(SOPInstanceUID="1.2.3.2"), sop_instance="1.2.3.2")
+        assert [row[1] for row in house.settle(2)] == ["delivered", "delivered"]
+        assert {line["error"] for line in house.lines("index failed")} == {"ImpossibleTransition"}
 
 
 def test_what_no_hint_told_of_is_found_at_the_start(tmp_path: Path) -> None:
