@@ -8,40 +8,19 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, func, or_, select
+from sqlalchemy import Column, Connection, Select, func, select
 
+from karnak.gateway.questions import Question, last_groups, last_received, meant
 from karnak.gateway.states import State
 from karnak.gateway.store.database import Database
 from karnak.gateway.store.index import Index
 from karnak.gateway.store.rows import NewUids
 from karnak.gateway.store.statements import clean, pieces
-from karnak.gateway.store.tables import INSTANCES, PARTS, to_number, to_time
+from karnak.gateway.store.tables import INSTANCES, PARTS, to_time
 
 _REMOVED_AT_ONCE = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """Which instances are asked for: those to which all of this applies.
-
-    Attributes:
-        uid: Study, Series or SOP Instance UID, of the original or of what was sent, or None for any.
-        receipt: one receipt, or None for any.
-        destination: with a part for this destination, or None for any.
-        state: with a part in this state (at that destination), or None for any.
-        calling_ae: from this calling AE title, or None for any.
-        since: received at or after this time, in UTC, or None.
-        until: received before this time, in UTC, or None.
-    """
-
-    uid: str | None = None
-    receipt: str | None = None
-    destination: str | None = None
-    state: State | None = None
-    calling_ae: str | None = None
-    since: datetime | None = None
-    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,11 +157,8 @@ class Ledger:
         Raises:
             IndexUnavailable: the database refuses.
         """
-        wanted = select(INSTANCES).where(*_where(question))
-        if before is not None:
-            wanted = wanted.where(INSTANCES.c.receipt < clean(before))
         with self._database.reading() as connection:
-            rows = connection.execute(wanted.order_by(INSTANCES.c.receipt.desc()).limit(limit)).all()
+            rows = last_received(connection, question, tuple(INSTANCES.c), limit, before)
             fates = _fates(connection, [row.receipt for row in rows])
         return [
             InstanceRecord(
@@ -238,28 +214,32 @@ class Ledger:
             return None if found is None else bytes(found)
 
     def _groups(self, column: Column[str], new: Column[str], question: Question, limit: int) -> list[GroupRecord]:
-        wanted = (
-            select(
-                column,
-                func.max(INSTANCES.c.study_instance_uid),
-                func.count(INSTANCES.c.sop_instance_uid.distinct()),
-                func.count(),
-                func.sum(INSTANCES.c.size),
-                func.min(INSTANCES.c.received),
-                func.max(INSTANCES.c.received),
-            )
-            .where(column.is_not(None), *_where(question))
-            .group_by(column)
-            .order_by(func.max(INSTANCES.c.received).desc(), column)
-            .limit(limit)
-        )
         with self._database.reading() as connection:
-            rows = connection.execute(wanted).all()
-            tallies = _tallies(connection, column, new, question, [row[0] for row in rows])
+            uids = last_groups(connection, column, question, limit)
+            rows = [row for some in pieces(uids) for row in connection.execute(_sums(column, question, some))]
+            tallies = _tallies(connection, column, new, question, uids)
+        rows.sort(key=lambda row: (-row.last, row.uid))
         return [
             GroupRecord(uid, study, instances, receipts, int(size), to_time(first), to_time(last), tallies[uid])
             for uid, study, instances, receipts, size, first, last in rows
         ]
+
+
+def _sums(column: Column[str], question: Question, uids: Sequence[str]) -> Select[Any, Any, Any, Any, Any, Any, Any]:
+    """What the instances of some series or studies add up to."""
+    return (
+        select(
+            column.label("uid"),
+            func.max(INSTANCES.c.study_instance_uid),
+            func.count(INSTANCES.c.sop_instance_uid.distinct()),
+            func.count(),
+            func.sum(INSTANCES.c.size),
+            func.min(INSTANCES.c.received),
+            func.max(INSTANCES.c.received).label("last"),
+        )
+        .where(column.in_(uids), *meant(question))
+        .group_by(column)
+    )
 
 
 def prune(index: Index, retention: Retention, now: datetime) -> int:
@@ -284,32 +264,6 @@ def prune(index: Index, retention: Retention, now: datetime) -> int:
         if step < _REMOVED_AT_ONCE:
             break
     return removed
-
-
-def _where(question: Question) -> list[ColumnElement[bool]]:
-    found: list[ColumnElement[bool]] = []
-    part: list[ColumnElement[bool]] = []
-    if question.receipt is not None:
-        found.append(INSTANCES.c.receipt == clean(question.receipt))
-    if question.calling_ae is not None:
-        found.append(INSTANCES.c.calling_ae == clean(question.calling_ae))
-    if question.since is not None:
-        found.append(INSTANCES.c.received >= to_number(question.since))
-    if question.until is not None:
-        found.append(INSTANCES.c.received < to_number(question.until))
-    if question.destination is not None:
-        part.append(PARTS.c.destination == clean(question.destination))
-    if question.state is not None:
-        part.append(PARTS.c.state == question.state.value)
-    if part:
-        found.append(INSTANCES.c.receipt.in_(select(PARTS.c.receipt).where(*part)))
-    if question.uid is not None:
-        uid = clean(question.uid)
-        originals = (INSTANCES.c.study_instance_uid, INSTANCES.c.series_instance_uid, INSTANCES.c.sop_instance_uid)
-        news = (PARTS.c.new_study_instance_uid, PARTS.c.new_series_instance_uid, PARTS.c.new_sop_instance_uid)
-        sent = select(PARTS.c.receipt).where(or_(*(column == uid for column in news)))
-        found.append(or_(*(column == uid for column in originals), INSTANCES.c.receipt.in_(sent)))
-    return found
 
 
 def _fates(connection: Connection, receipts: Sequence[str]) -> Mapping[str, list[Fate]]:
@@ -342,14 +296,14 @@ def _tallies(
     news: dict[tuple[str, str], set[str]] = defaultdict(set)
     programs: dict[tuple[str, str], set[str]] = defaultdict(set)
     for some in pieces(uids):
-        meant = (column.in_(some), *_where(question))
+        wanted_of = (column.in_(some), *meant(question))
         if question.destination is not None:
-            meant = (*meant, PARTS.c.destination == clean(question.destination))
+            wanted_of = (*wanted_of, PARTS.c.destination == clean(question.destination))
         wanted = (
             select(column, PARTS.c.destination, PARTS.c.state, new, PARTS.c.program, func.count())
             .select_from(PARTS)
             .join(INSTANCES)
-            .where(*meant)
+            .where(*wanted_of)
             .group_by(column, PARTS.c.destination, PARTS.c.state, new, PARTS.c.program)
         )
         for row in connection.execute(wanted):

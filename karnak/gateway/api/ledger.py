@@ -6,7 +6,8 @@ from typing import Annotated
 from pydantic import AwareDatetime, Field
 
 from karnak.gateway.api.operation import Call, Input, Operation
-from karnak.gateway.ledger import GroupRecord, InstanceRecord, Question
+from karnak.gateway.ledger import GroupRecord, InstanceRecord
+from karnak.gateway.questions import Question
 from karnak.gateway.states import State
 
 MAXIMUM_LIMIT = 1000

@@ -95,6 +95,14 @@ Index("instance_settled", INSTANCES.c.settled)
 Index("instance_study", INSTANCES.c.study_instance_uid)
 Index("instance_sop", INSTANCES.c.sop_instance_uid)
 
+# These are for questions to the ledger.
+Index("instance_series", INSTANCES.c.series_instance_uid)
+Index("instance_received", INSTANCES.c.received, INSTANCES.c.receipt)
+Index("part_state", PARTS.c.state, PARTS.c.destination, PARTS.c.receipt)
+for _name in ("sop", "series", "study"):
+    _new = PARTS.c[f"new_{_name}_instance_uid"]
+    Index(f"part_new_{_name}", _new, sqlite_where=_new.is_not(None), postgresql_where=_new.is_not(None))
+
 
 def to_number(time: datetime) -> int:
     """A time as the database keeps it."""

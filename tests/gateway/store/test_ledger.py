@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from karnak.gateway.ledger import GroupRecord, InstanceRecord, Ledger, Question, Retention, Tally, prune
+from karnak.gateway.ledger import GroupRecord, InstanceRecord, Ledger, Retention, Tally, prune
+from karnak.gateway.questions import Question
 from karnak.gateway.states import State
 from karnak.gateway.store.database import Database
 from karnak.gateway.store.index import Index
