@@ -23,6 +23,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "queue": ("karnak.cli.queue:queue", "Show what is owed to destinations; retry it now, or drop it."),
     "reload": ("karnak.cli.reload:reload", "Have the running gateway take new rules."),
     "serve": ("karnak.cli.serve:serve", "Receive, de-identify and forward instances."),
+    "shadow": ("karnak.cli.shadow:shadow", "Run a candidate beside the active rules; it sends nothing."),
     "show": ("karnak.cli.show:show", "Show what a profile decides, attribute by attribute."),
     "tags": ("karnak.cli.tags:tags", "Find attributes, and what the basic profile does to them."),
 }

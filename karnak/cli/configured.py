@@ -14,7 +14,8 @@ from karnak.dsl.nodes import Source
 from karnak.dsl.render.text import render_text
 from karnak.dsl.source import open_source
 from karnak.gateway.defaults import default_source
-from karnak.gateway.premises import NoPremises, Premises, find_premises
+from karnak.gateway.house_plan import ApiPlan
+from karnak.gateway.premises import NoPremises, Premises, find_api, find_premises
 
 EXIT_USAGE = 2
 _DEFAULT_DATA = "data"
@@ -38,20 +39,40 @@ def premises_of(config: Path | None) -> Premises:
     Raises:
         NoPremises: there is no data folder.
     """
-    if config is None:
-        folder = Path.cwd()
-        if not (folder / _DEFAULT_DATA).is_dir():
-            raise NoPremises(f"there is no folder {folder / _DEFAULT_DATA}; name the configuration with --config FILE")
-        source = default_source(folder, secrets.token_bytes)
-    else:
-        folder = config.parent
-        source, found = open_source(config)
-        if found:
-            _end(found)
+    source, folder = _source_of(config)
     premises, found = find_premises(source, folder, os.environ)
     if premises is None:
         _end(found)
     return premises
+
+
+def api_of(config: Path | None) -> ApiPlan:
+    """Find where the gateway that runs can be asked; mistakes in the configuration are shown, and end the command.
+
+    Args:
+        config: its configuration, or None for the built-in one and the current folder.
+
+    Raises:
+        NoPremises: there is no data folder, no API, or one whose port nobody knows.
+    """
+    source, folder = _source_of(config)
+    api, found = find_api(source, folder, os.environ)
+    if api is None:
+        _end(found)
+    return api
+
+
+def _source_of(config: Path | None) -> tuple[Source, Path]:
+    """The text of a configuration, and the folder that its paths start from."""
+    if config is None:
+        folder = Path.cwd()
+        if not (folder / _DEFAULT_DATA).is_dir():
+            raise NoPremises(f"there is no folder {folder / _DEFAULT_DATA}; name the configuration with --config FILE")
+        return default_source(folder, secrets.token_bytes), folder
+    source, found = open_source(config)
+    if found:
+        _end(found)
+    return source, config.parent
 
 
 def show_findings(found: Iterable[Diagnostic]) -> None:

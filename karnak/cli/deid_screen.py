@@ -5,12 +5,13 @@ Names of files are shown to the person at the terminal; values of instances neve
 """
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
 
+from karnak.cli.tabular import Row, show_table
 from karnak.gateway.results import Decision, Fate
 from karnak.gateway.tally import NAMED, Tally
 from karnak.gateway.walk import shown
@@ -25,7 +26,6 @@ _REASONS_SHOWN = 10
 _ALWAYS = "(always set)"
 _KEEP = "keep"
 _HEADINGS = {Fate.REJECTED: "rejected:", Fate.NOT_DICOM: "not DICOM:"}
-Row = tuple[str, ...]
 
 
 @contextmanager
@@ -71,7 +71,7 @@ def show_summary(tally: Tally, *, dry_run: bool) -> None:
         if len(reasons) > _REASONS_SHOWN:
             rest = sum(number for _, number in reasons[_REASONS_SHOWN:])
             rows.append(("", str(rest), f"{len(reasons) - _REASONS_SHOWN} other reasons"))
-    _table(("", "files", "reason"), rows, right=(1,))
+    show_table(("", "files", "reason"), rows, right=(1,))
     for fate, heading in _HEADINGS.items():
         _names(heading, tally, fate)
     for why, count in tally.fallbacks.most_common():
@@ -107,7 +107,7 @@ def show_decisions(tally: Tally, profile: str) -> None:
         if d.action != _KEEP
     ]
     if rows:
-        _table(("tag", "attribute", "action", "rule", "line", "instances"), rows, right=(5,))
+        show_table(("tag", "attribute", "action", "rule", "line", "instances"), rows, right=(5,))
     kept = len({d.path for d, _ in decisions if d.action == _KEEP})
     if kept:
         click.echo(f"{kept} more attributes are kept by a rule that says so")
@@ -126,25 +126,3 @@ def _tags(decision: Decision) -> str:
 def _keywords(decision: Decision) -> str:
     attribute = by_tag(decision.path[-1])
     return attribute.keyword if attribute is not None else ""
-
-
-def _table(header: Row, rows: Sequence[Row], right: Sequence[int]) -> None:
-    if not sys.stdout.isatty():
-        widths = [max(len(row[column]) for row in (header, *rows)) for column in range(len(header))]
-        for row in (header, *rows):
-            cells = [
-                cell.rjust(width) if column in right else cell.ljust(width)
-                for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-            ]
-            click.echo("  ".join(cells).rstrip())
-        return
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column, name in enumerate(header):
-        table.add_column(name, justify="right" if column in right else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
-    Console(highlight=False).print(table)

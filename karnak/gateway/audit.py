@@ -64,6 +64,8 @@ class AuditEvent(StrEnum):
     PROFILE_REFUSED = "profile refused"
     CONFIGURATION_ACTIVATED = "configuration activated"
     CONFIGURATION_REFUSED = "configuration refused"
+    SHADOW_BEGAN = "shadow began"
+    SHADOW_ENDED = "shadow ended"
 
 
 class AuditError(KarnakError):

@@ -1,23 +1,28 @@
 """The gateway as its API sees it: what is asked and wished, answered and passed on."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
-from karnak.dsl.diagnostics import Severity
+from karnak.dsl.diagnostics import Diagnostic, Severity
+from karnak.dsl.nodes import Source
 from karnak.gateway.api.house import (
     Check,
     DestinationState,
     Finding,
+    NoSuchDestination,
     ProfileState,
     QueuePage,
     ReloadResult,
     Rules,
+    ShadowStart,
 )
 from karnak.gateway.audit import AuditEntry, AuditEvent
 from karnak.gateway.ledger import Ledger
 from karnak.gateway.metrics import ReloadOutcome
 from karnak.gateway.route import Outlet, Treatment
+from karnak.gateway.shadow import RefusedCandidate
+from karnak.gateway.shadow_report import ShadowReport
 from karnak.gateway.states import State
 from karnak.gateway.store.database import IndexUnavailable
 from karnak.gateway.store.queue import Choice
@@ -103,18 +108,42 @@ class FrontDesk:
         """Read profiles and configuration again."""
         done = self._gateway.reload(actor)
         outcome = ReloadOutcome.ACTIVATED if done.is_new else ReloadOutcome.REFUSED
-        findings = [
-            Finding(
-                diagnostic.span.file,
-                diagnostic.span.line,
-                diagnostic.span.column,
-                diagnostic.code,
-                _LEVELS.get(diagnostic.severity, "info"),
-                diagnostic.message,
+        return ReloadResult(outcome, done.epoch.number, _findings(done.diagnostics))
+
+    def shadows(self) -> Sequence[ShadowReport]:
+        """What candidates would do otherwise than the active rules."""
+        return self._gateway.shadows.reports()
+
+    def start_shadow(self, destination: str, candidate: Source, lasts: timedelta, actor: str) -> ShadowStart:
+        """Run a candidate beside a destination's rules.
+
+        Raises:
+            NoSuchDestination: there is nothing to compare with.
+            ShadowTaken: another one runs for the destination.
+        """
+        gateway = self._gateway
+        if destination not in gateway.library.current.plan.treated():
+            raise NoSuchDestination("no destination with rules is called so")
+        try:
+            report, findings = gateway.shadows.start(destination, candidate, lasts)
+        except RefusedCandidate as refused:
+            return ShadowStart(None, _findings(refused.findings))
+        # The configuration may have changed while the candidate was compiled.
+        gateway.shadows.keep(gateway.library.current.plan.treated())
+        gateway.audit.write(
+            AuditEntry.of(AuditEvent.SHADOW_BEGAN, actor=actor, destination=destination, digest=report.candidate)
+        )
+        return ShadowStart(report, _findings(findings))
+
+    def end_shadow(self, destination: str, actor: str) -> ShadowReport | None:
+        """End a destination's shadow; gives its report, or None where there is none."""
+        ran = destination in self._gateway.shadows.running
+        report = self._gateway.shadows.end(destination, "a person has ended it")
+        if ran and report is not None:
+            self._gateway.audit.write(
+                AuditEntry.of(AuditEvent.SHADOW_ENDED, actor=actor, destination=destination, digest=report.candidate)
             )
-            for diagnostic in done.diagnostics
-        ]
-        return ReloadResult(outcome, done.epoch.number, findings)
+        return report
 
     def _wish(self, choice: Choice, wish: Wish, event: AuditEvent, actor: str) -> int:
         count = self._gateway.queue.wish(choice, wish)
@@ -122,6 +151,20 @@ class FrontDesk:
         values = {name: value for name, value in named.items() if value is not None}
         self._gateway.audit.write(AuditEntry.of(event, actor=actor, count=count, **values))
         return count
+
+
+def _findings(diagnostics: Sequence[Diagnostic]) -> list[Finding]:
+    return [
+        Finding(
+            diagnostic.span.file,
+            diagnostic.span.line,
+            diagnostic.span.column,
+            diagnostic.code,
+            _LEVELS.get(diagnostic.severity, "info"),
+            diagnostic.message,
+        )
+        for diagnostic in diagnostics
+    ]
 
 
 def _destination(

@@ -27,6 +27,7 @@ from karnak.gateway.patient_cipher import PatientCipher
 from karnak.gateway.plan import Plan
 from karnak.gateway.receive.commitment import Reference, Reporter, Transaction
 from karnak.gateway.route import Caller, ForwardNode, Outlet, report_address
+from karnak.gateway.shadows import Shadows
 from karnak.gateway.spool import Spool
 from karnak.gateway.store.database import IndexUnavailable, index_url
 from karnak.gateway.store.index import Index
@@ -99,6 +100,7 @@ class Gateway:
         house = plan.house
         pinned = house.reload.study_idle if house.reload.pin == "study" else None
         self.library = Library(plan, self._read_again, clock, pinned)
+        self.shadows = Shadows(journal, clock)
         self.metrics = Metrics([outlet.name for outlet in _outlets(plan)], self._levels)
         key = house.patient_key
         self._cipher = PatientCipher(key, random_bytes) if key is not None else None
@@ -143,7 +145,14 @@ class Gateway:
             self._machine,
         )
         self._around = Surroundings(
-            self.library, self.spool, self.journal, self.metrics, self.clock, self._chance, plan.engine
+            self.library,
+            self.spool,
+            self.journal,
+            self.metrics,
+            self.clock,
+            self._chance,
+            plan.engine,
+            self.shadows.running,
         )
         self._intake = Intake(
             self.spool,
@@ -190,6 +199,7 @@ class Gateway:
         for lane in self._lanes.values():
             lane.stop(seconds)
         self._courier.wait(seconds)
+        self.shadows.stop()
         for outlet in _outlets(self.library.current.plan):
             outlet.destination.close()
         self._clerk.stop()
@@ -261,6 +271,7 @@ class Gateway:
         self.metrics.configure(outlet.name for outlet in _outlets(plan))
         self._doors.admit(plan.nodes)
         self._open_lanes()
+        self.shadows.keep(plan.treated())
         kept = {id(outlet.destination) for outlet in _outlets(plan)}
         for outlet in _outlets(before.plan):
             if id(outlet.destination) not in kept:

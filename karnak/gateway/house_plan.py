@@ -106,6 +106,18 @@ def plan_house(config: Config, base: Path, environment: Mapping[str, str], notes
     return _HousePlanner(config, base, environment, notes).plan()
 
 
+def plan_api(config: Config, base: Path, environment: Mapping[str, str], notes: Notes) -> ApiPlan | None:
+    """Find where the API listens; None where there is none.
+
+    Args:
+        config: the configuration.
+        base: folder that relative paths start from.
+        environment: environment variables.
+        notes: where to note what is wrong.
+    """
+    return _HousePlanner(config, base, environment, notes).api()
+
+
 def plan_index(config: Config, environment: Mapping[str, str], notes: Notes) -> str | None:
     """Find where the index is.
 
@@ -143,7 +155,7 @@ class _HousePlanner:
         return HousePlan(
             config.spool,
             plan_index(self._config, self._environment, self._notes),
-            self._api(),
+            self.api(),
             self._stow(),
             self._tls(config.listen.tls, ("listen", "tls")),
             config.ledger.keep_days,
@@ -153,7 +165,8 @@ class _HousePlanner:
             self._patience(),
         )
 
-    def _api(self) -> ApiPlan | None:
+    def api(self) -> ApiPlan | None:
+        """Where the API listens."""
         section = self._config.api
         if not section.enabled:
             return None

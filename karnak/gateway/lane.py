@@ -6,9 +6,9 @@ delivered, or ended with a cause, or waiting with a time and a cause. Whatever i
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -64,7 +64,7 @@ class Surroundings:
     clock: Callable[[], datetime]
     chance: Callable[[], float]
     engine: Engine
-    shadows: dict[str, Shadow] = field(default_factory=dict)
+    shadows: Mapping[str, Shadow]
 
 
 @dataclass(slots=True)
@@ -266,8 +266,8 @@ class Lane:
         except KarnakError as error:
             return self._ended(part, door, State.QUARANTINED, str(error), None)
         shadow = around.shadows.get(self.name)
-        if shadow is not None and outlet.treatment is not None:
-            shadow.look(outlet.treatment, data, part.transfer_syntax_uid)
+        if shadow is not None and not part.attempts:
+            shadow.look(outlet, instance, held.path)
         treated = treat(outlet, instance, [data], around.clock(), around.engine)
         around.metrics.treated(self.name, self._monotonic() - started)
         self._remark(part, treated)

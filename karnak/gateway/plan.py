@@ -54,6 +54,10 @@ class Plan:
     files: tuple[Path, ...] = ()
     engine: Engine = "tables"
 
+    def treated(self) -> frozenset[str]:
+        """The names of the destinations with rules."""
+        return frozenset(o.name for node in self.nodes for o in node.outlets if o.treatment is not None)
+
 
 def make_plan(
     source: Source, base: Path, environment: Mapping[str, str], programs: Programs | None = None

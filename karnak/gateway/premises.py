@@ -13,7 +13,7 @@ from karnak.dsl.nodes import Source
 from karnak.errors import KarnakError
 from karnak.gateway.config_reading import Notes, read_config
 from karnak.gateway.house_lock import HouseLock, HouseTaken
-from karnak.gateway.house_plan import plan_index
+from karnak.gateway.house_plan import ApiPlan, plan_api, plan_index
 from karnak.gateway.store.database import Database, index_url, open_database
 from karnak.gateway.store.index import Index
 from karnak.gateway.store.queue import Choice, Queue
@@ -93,6 +93,36 @@ def find_premises(
     if has_errors(notes.all):
         return None, notes.all
     return Premises(data_dir, index_url(data_dir, url), config.spool.minimum_free, names), ()
+
+
+def find_api(
+    source: Source, base: Path, environment: Mapping[str, str]
+) -> tuple[ApiPlan | None, tuple[Diagnostic, ...]]:
+    """Read in a configuration where the gateway that runs can be asked.
+
+    Args:
+        source: the text of the configuration.
+        base: folder that its relative paths start from.
+        environment: environment variables.
+
+    Returns:
+        Where its API listens, or None where a diagnostic is an error.
+
+    Raises:
+        NoPremises: it has no API, or one whose port nobody knows.
+    """
+    reading = read_config(source)
+    if reading.config is None or reading.root is None:
+        return None, in_order(reading.diagnostics)
+    notes = Notes(reading.root)
+    api = plan_api(reading.config, base, environment, notes)
+    if has_errors(notes.all):
+        return None, notes.all
+    if api is None:
+        raise NoPremises("the configuration has no API to ask; enable it and start the gateway again")
+    if api.port == 0:
+        raise NoPremises("the API has a port that nobody knows (0); give it one and start the gateway again")
+    return api, ()
 
 
 @dataclass(frozen=True, slots=True)

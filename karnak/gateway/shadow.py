@@ -1,154 +1,155 @@
 """A candidate's rules beside the active ones, on live instances, for a time: what would be decided otherwise.
 
-Nothing of it is sent or kept. What is reported are decisions: places, rules, actions and how often; no values. The
-comparison asks the interpreter and takes its time in a thread of its own: while it is busy, instances pass by unlooked
-at, and are counted.
+Nothing of it is sent or kept. Instances are compared in a process of their own, one at a time; while it is busy, others
+pass by unlooked at, and are counted. A lane gives it an open file and goes on: whatever becomes of the comparison, the
+delivery doesn't hear of it.
 """
 
+import os
 import queue
-import re
 import threading
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from multiprocessing.reduction import send_handle
+from pathlib import Path
 
-from karnak.gateway.route import Treatment
-from karnak.runtime.deidentify import deidentify
-from karnak.runtime.outcome import Change, Outcome
-from karnak.runtime.part10 import read_instance
-from karnak.runtime.program import Program
+from karnak.dsl.diagnostics import Diagnostic
+from karnak.dsl.nodes import Source
+from karnak.gateway.apart import Apart, Gone
+from karnak.gateway.pseudonyms import PseudonymError
+from karnak.gateway.route import Outlet, Treatment, exclusion_of
+from karnak.gateway.shadow_process import Examined, Look, Rules, serve
+from karnak.gateway.shadow_report import Comparison, ShadowReport, Sums
+from karnak.runtime.part10 import Instance
 
 # Instances that wait to be compared.
-_MAXIMUM_WAITING = 16
-# Kinds of differences that are told apart; more are counted together.
-MAXIMUM_KINDS = 5000
-_ITEM = re.compile(r"\[\d+\]")
+MAXIMUM_WAITING = 16
+# Larger files are not looked at: the interpreter holds each several times in memory.
+MAXIMUM_BYTES = 128 << 20
+# How many of the rules that a candidate was compared with are named.
+_MAXIMUM_DIGESTS = 32
+_SECONDS_TO_COMPILE = 60.0
+_SECONDS_TO_COMPARE = 300.0
+_SECONDS_TO_END = 5.0
+_TICK = 0.2
 
-
-@dataclass(frozen=True, slots=True, order=True)
-class Decision:
-    """What a profile decides at a place.
-
-    Attributes:
-        action: such as "keep" or "remove"; "" where it was never asked.
-        rule: name of the profile element, or "" for what is always set.
-        line: its line in the profile, or 0.
-    """
-
-    action: str
-    rule: str
-    line: int
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Difference:
-    """One kind of difference.
-
-    Attributes:
-        place: tags from the root, without numbers of items.
-        active: what the active profile decides there.
-        candidate: what the candidate decides.
-    """
-
-    place: str
-    active: Decision
-    candidate: Decision
+TIME_OVER = "its time was over"
 
 
 @dataclass(frozen=True, slots=True)
-class ShadowReport:
-    """What has been seen so far.
+class _Sight:
+    """An instance that is to be compared, with its file open."""
 
-    Attributes:
-        destination: whose instances are looked at.
-        active: digest of the active program that was compared last, or None.
-        candidate: digest of the candidate.
-        ends: when it ends by itself.
-        running: whether it still looks.
-        compared: instances compared.
-        passed_by: instances that came while it was busy.
-        outcomes: (active status, candidate status) with the number of instances, where they differ.
-        differences: kinds of differences with the number of elements.
-        untold: elements beyond the kinds that are told apart.
-    """
-
-    destination: str
-    active: str | None
-    candidate: str
-    ends: datetime
-    running: bool
-    compared: int
-    passed_by: int
-    outcomes: Mapping[tuple[str, str], int]
-    differences: Mapping[Difference, int]
-    untold: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Look:
     treatment: Treatment
-    data: memoryview
-    transfer_syntax_uid: str
+    look: Look
+    descriptor: int
+
+
+class RefusedCandidate(Exception):
+    """A candidate has errors.
+
+    Attributes:
+        findings: what the linter says of it.
+    """
+
+    def __init__(self, findings: tuple[Diagnostic, ...]) -> None:
+        super().__init__()
+        self.findings = findings
 
 
 class Shadow:
-    """Compares a candidate with what is active for one destination.
+    """Compares a candidate with what is active for one destination, from now on.
 
     Args:
         destination: whose instances are looked at.
-        candidate: the program to compare.
-        ends: when it ends by itself.
+        candidate: the text of the candidate.
+        lasts: for how long.
         clock: tells the time, in UTC.
+        ended: hears, in a thread of the shadow's own, that it has ended.
+
+    Raises:
+        RefusedCandidate: the candidate has errors.
+        Gone: the process to compare in does not start.
     """
 
-    def __init__(self, destination: str, candidate: Program, ends: datetime, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        destination: str,
+        candidate: Source,
+        lasts: timedelta,
+        clock: Callable[[], datetime],
+        ended: Callable[["Shadow"], None],
+    ) -> None:
         self.destination = destination
-        self._candidate = candidate
-        self._ends = ends
         self._clock = clock
-        self._active: str | None = None
-        self._waiting: queue.Queue[_Look | None] = queue.Queue(_MAXIMUM_WAITING)
+        self._tell = ended
+        self._apart = Apart(serve)
+        examined = self._apart.ask(candidate, _SECONDS_TO_COMPILE)
+        assert isinstance(examined, Examined)
+        if examined.digest is None:
+            self._apart.end()
+            raise RefusedCandidate(examined.findings)
+        self.findings = examined.findings
+        self._profile, self._candidate = examined.profile, examined.digest
+        self._began = clock()
+        self._ends = self._began + lasts
+        self._waiting: queue.Queue[_Sight] = queue.Queue(MAXIMUM_WAITING)
         self._lock = threading.Lock()
-        self._compared = 0
-        self._passed_by = 0
-        self._untold = 0
-        self._outcomes: Counter[tuple[str, str]] = Counter()
-        self._differences: Counter[Difference] = Counter()
-        self._stopped = False
+        self._sums = Sums()
+        self._seen = self._passed_by = self._failed = 0
+        self._treatment: Treatment | None = None
+        self._active: list[str] = []
+        self._ended: datetime | None = None
+        self._because: str | None = None
         self._thread = threading.Thread(target=self._work, name=f"shadow {destination}", daemon=True)
-
-    def start(self) -> None:
-        """Begin to compare."""
         self._thread.start()
-
-    def stop(self) -> None:
-        """Look at nothing more; what waits is compared."""
-        with self._lock:
-            if self._stopped:
-                return
-            self._stopped = True
-        self._waiting.put(None)
-        self._thread.join()
 
     @property
     def running(self) -> bool:
         """Whether it still looks at instances."""
-        return not self._stopped and self._clock() < self._ends
+        return self._ended is None and self._clock() < self._ends
 
-    def look(self, treatment: Treatment, data: memoryview, transfer_syntax_uid: str) -> None:
-        """Look at an instance that is being treated; returns at once.
+    def end(self, because: str) -> None:
+        """Look at nothing more; what waits is compared if that takes no more than seconds.
 
         Args:
-            treatment: the active rules.
-            data: its encoded data set, which stays readable as long as somebody holds it.
-            transfer_syntax_uid: how it is encoded.
+            because: why, for people.
+        """
+        self._close(because)
+        if threading.current_thread() is not self._thread:
+            self._thread.join(_SECONDS_TO_END)
+            self._apart.end()
+            self._thread.join()
+
+    def look(self, outlet: Outlet, instance: Instance, path: Path) -> None:
+        """Look at an instance that is about to be treated; returns at once, and never fails.
+
+        Args:
+            outlet: the destination, with the rules of the instance's time.
+            instance: the original.
+            path: its spooled file.
         """
         if not self.running:
             return
         try:
-            self._waiting.put_nowait(_Look(treatment, data, transfer_syntax_uid))
+            sight = self._sight(outlet, instance, path)
+        except Exception:
+            with self._lock:
+                self._seen += 1
+                self._failed += 1
+            return
+        if sight is None:
+            return
+        with self._lock:
+            self._seen += 1
+        try:
+            if os.fstat(sight.descriptor).st_size > MAXIMUM_BYTES:
+                raise queue.Full
+            self._waiting.put_nowait(sight)
         except queue.Full:
+            os.close(sight.descriptor)
             with self._lock:
                 self._passed_by += 1
 
@@ -157,70 +158,98 @@ class Shadow:
         with self._lock:
             return ShadowReport(
                 self.destination,
-                self._active,
-                self._candidate.digest,
+                self._profile,
+                self._candidate,
+                tuple(self._active),
+                self._began,
                 self._ends,
-                self.running,
-                self._compared,
+                self._ended,
+                self._because,
+                self._seen,
+                self._sums.same,
+                self._sums.different,
                 self._passed_by,
-                dict(self._outcomes),
-                dict(self._differences),
-                self._untold,
+                self._failed,
+                self._sums.differences(),
+                self._sums.fates(),
+                self._sums.untold,
             )
 
+    def _sight(self, outlet: Outlet, instance: Instance, path: Path) -> _Sight | None:
+        """Take what is needed to compare an instance; None where the destination doesn't get it, whatever the rules."""
+        treatment = outlet.treatment
+        if treatment is None or exclusion_of(outlet, instance) is not None:
+            return None
+        pseudonym = None
+        if treatment.pseudonyms is not None:
+            with suppress(PseudonymError):
+                # Without one both profiles reject the instance.
+                pseudonym = treatment.pseudonyms.pseudonym(instance, treatment.project)
+        look = Look(instance.transfer_syntax_uid, pseudonym, self._clock())
+        return _Sight(treatment, look, os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC))
+
     def _work(self) -> None:
-        while (look := self._waiting.get()) is not None:
+        because = TIME_OVER
+        try:
+            while True:
+                try:
+                    sight = self._waiting.get(timeout=_TICK)
+                except queue.Empty:
+                    if not self.running:
+                        break
+                    continue
+                self._compare(sight)
+        except Gone as gone:
+            because = str(gone)
+        except Exception as error:
+            because = f"an internal error of type {type(error).__name__}"
+        self._close(because)
+        self._apart.end()
+        self._drop_what_waits()
+        self._tell(self)
+
+    def _close(self, because: str) -> None:
+        with self._lock:
+            if self._ended is None:
+                self._ended, self._because = self._clock(), because
+
+    def _drop_what_waits(self) -> None:
+        while True:
             try:
-                outcomes = self._outcome(look, look.treatment.program), self._outcome(look, self._candidate)
-                statuses = (str(outcomes[0].status), str(outcomes[1].status))
-                # Where only one lets the instance go, elements have nothing to be compared with.
-                alike = statuses[0] == statuses[1]
-                seen = differences(outcomes[0].changes, outcomes[1].changes) if alike else Counter[Difference]()
-            except Exception:
-                # An instance without pseudonym, say: it is no answer to what the rules would do.
-                with self._lock:
-                    self._passed_by += 1
-                continue
+                sight = self._waiting.get_nowait()
+            except queue.Empty:
+                return
+            os.close(sight.descriptor)
             with self._lock:
-                self._active = look.treatment.program.digest
-                self._compared += 1
-                if not alike:
-                    self._outcomes[statuses] += 1
-                for difference, count in seen.items():
-                    if difference in self._differences or len(self._differences) < MAXIMUM_KINDS:
-                        self._differences[difference] += count
-                    else:
-                        self._untold += count
+                self._passed_by += 1
 
-    def _outcome(self, look: _Look, program: Program) -> Outcome:
-        treatment = look.treatment
-        instance = read_instance(look.data, look.transfer_syntax_uid)
-        known = treatment.pseudonyms
-        pseudonym = known.pseudonym(instance, treatment.project) if known is not None else None
-        return deidentify(
-            instance, program, treatment.project, pseudonym=pseudonym, mode=treatment.mode, now=self._clock()
-        )
+    def _compare(self, sight: _Sight) -> None:
+        try:
+            compared = self._ask(sight)
+        except Gone:
+            with self._lock:
+                self._failed += 1
+            raise
+        finally:
+            os.close(sight.descriptor)
+        with self._lock:
+            if compared is None:
+                self._failed += 1
+                return
+            self._sums.add(compared)
+            digest = sight.treatment.program.digest
+            if self._active[-1:] != [digest]:
+                self._active = [*(one for one in self._active if one != digest), digest][-_MAXIMUM_DIGESTS:]
 
-
-def differences(active: Iterable[Change], candidate: Iterable[Change]) -> Counter[Difference]:
-    """Compare decisions place by place.
-
-    Args:
-        active: what the active profile decided on an instance.
-        candidate: what the candidate decided on it.
-
-    Returns:
-        Kinds of differences with the number of elements.
-    """
-    one, other = _by_place(active), _by_place(candidate)
-    nothing = Decision("", "", 0)
-    found: Counter[Difference] = Counter()
-    for path in one.keys() | other.keys():
-        here, there = one.get(path, nothing), other.get(path, nothing)
-        if here.action != there.action:
-            found[Difference(_ITEM.sub("", path), here, there)] += 1
-    return found
-
-
-def _by_place(changes: Iterable[Change]) -> dict[str, Decision]:
-    return {change.path: Decision(change.action, change.rule or "", change.line) for change in changes}
+    def _ask(self, sight: _Sight) -> Comparison | None:
+        connection, treatment = self._apart.connection, sight.treatment
+        try:
+            if treatment is not self._treatment:
+                connection.send(Rules(treatment.mode, treatment.program, treatment.project))
+                self._treatment = treatment
+            connection.send(sight.look)
+            send_handle(connection, sight.descriptor, None)
+        except OSError:
+            raise self._apart.gone() from None
+        compared: Comparison | None = self._apart.answer(_SECONDS_TO_COMPARE)
+        return compared

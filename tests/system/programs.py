@@ -192,6 +192,14 @@ class Karnak:
             data: bytes = answer.read()
             return json.loads(data) if "json" in answer.headers["Content-Type"] else data.decode()
 
+    def post(self, path: str, body: object) -> Any:
+        """Tell the API to do something; gives its answer."""
+        headers = {"Content-Type": "application/json"}
+        url = f"http://127.0.0.1:{self.api}{path}"
+        order = urllib.request.Request(url, json.dumps(body).encode("utf-8"), headers)
+        with urllib.request.urlopen(order, timeout=60) as answer:
+            return json.loads(answer.read())
+
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a command of Karnak's in the gateway's folder."""
         command = [sys.executable, "-m", "karnak", *arguments, "--config", "gateway.yml"]

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from karnak.gateway.api import destinations, health, ledger, metrics, profiles, queue
+from karnak.gateway.api import destinations, health, ledger, metrics, profiles, queue, shadows
 from karnak.gateway.api.guard import Guard
 from karnak.gateway.api.house import House
 from karnak.gateway.api.openapi import describe
@@ -19,7 +19,7 @@ from karnak.gateway.problem import problem
 
 _HEADERS = [(b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff")]
 
-_RESOURCES = (health, metrics, destinations, queue, ledger, profiles)
+_RESOURCES = (health, metrics, destinations, queue, ledger, profiles, shadows)
 
 
 def _openapi(_: Call) -> Mapping[str, object]:

@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal, Protocol
 
+from karnak.dsl.nodes import Source
+from karnak.errors import KarnakError
 from karnak.gateway.ledger import Ledger
 from karnak.gateway.metrics import ReloadOutcome
+from karnak.gateway.shadow_report import ShadowReport
 from karnak.gateway.states import State
 from karnak.gateway.store.queue import Choice
 from karnak.gateway.store.rows import Part
@@ -101,7 +104,7 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a reload found in a profile or the configuration.
+    """What was found in a profile or the configuration.
 
     Attributes:
         file: where.
@@ -133,6 +136,23 @@ class ReloadResult:
     outcome: ReloadOutcome
     epoch: int
     findings: Sequence[Finding]
+
+
+@dataclass(frozen=True, slots=True)
+class ShadowStart:
+    """What came of starting a shadow.
+
+    Attributes:
+        report: the shadow that runs now, or None where the candidate has errors.
+        findings: what the linter says of the candidate.
+    """
+
+    report: ShadowReport | None
+    findings: Sequence[Finding]
+
+
+class NoSuchDestination(KarnakError):
+    """There is no such destination, or none with rules."""
 
 
 class House(Protocol):
@@ -167,3 +187,17 @@ class House(Protocol):
 
     def reload(self, actor: str) -> ReloadResult:
         """Read profiles and configuration again."""
+
+    def shadows(self) -> Sequence[ShadowReport]:
+        """What candidates would do otherwise than the active rules."""
+
+    def start_shadow(self, destination: str, candidate: Source, lasts: timedelta, actor: str) -> ShadowStart:
+        """Run a candidate beside a destination's rules.
+
+        Raises:
+            NoSuchDestination: there is nothing to compare with.
+            ShadowTaken: another one runs for the destination.
+        """
+
+    def end_shadow(self, destination: str, actor: str) -> ShadowReport | None:
+        """End a destination's shadow; gives its report, or None where there is none."""

@@ -15,7 +15,7 @@ from karnak.gateway.api.house import House
 from karnak.gateway.problem import problem
 
 JSON = "application/json"
-_MAXIMUM_BODY = 64 << 10
+MAXIMUM_BODY = 64 << 10
 
 
 class Input(BaseModel):
@@ -77,6 +77,7 @@ class Operation:
         body: what body there must be, or None.
         problems: HTTP statuses of what can go wrong, with their meaning; those of every operation are added.
         open: nobody has to say who they are.
+        maximum_body: bytes of the longest body.
     """
 
     method: str
@@ -91,6 +92,7 @@ class Operation:
     body: type[Input] | None = None
     problems: Mapping[int, str] = field(default_factory=dict)
     open: bool = False
+    maximum_body: int = MAXIMUM_BODY
 
     def route(self, house: House, on_error: Callable[[Exception], None]) -> Route:
         """The route that carries it out.
@@ -105,11 +107,11 @@ class Operation:
             actor: str | None = getattr(request.state, "actor", None)
             try:
                 query = self.query.model_validate(_parameters(request)) if self.query is not None else None
-                body = self.body.model_validate_json(await _body(request)) if self.body is not None else None
+                body = await self._said(request)
             except ValidationError as error:
                 return problem(400, _explain(error))
             except _TooLarge:
-                return problem(413, f"a body has at most {_MAXIMUM_BODY} bytes")
+                return problem(413, f"a body has at most {self.maximum_body} bytes")
             except ValueError:
                 return problem(400, "a parameter is given more than once")
             try:
@@ -127,6 +129,12 @@ class Operation:
 
         return Route(self.path, endpoint, methods=[self.method], name=self.name)
 
+    async def _said(self, request: Request) -> Input | None:
+        """The body, as `body` has it."""
+        if self.body is None:
+            return None
+        return self.body.model_validate_json(await _body(request, self.maximum_body))
+
 
 class _TooLarge(Exception):
     pass
@@ -139,11 +147,11 @@ def _parameters(request: Request) -> Mapping[str, str]:
     return dict(items)
 
 
-async def _body(request: Request) -> bytes:
+async def _body(request: Request, maximum: int) -> bytes:
     body = bytearray()
     async for piece in request.stream():
         body += piece
-        if len(body) > _MAXIMUM_BODY:
+        if len(body) > maximum:
             raise _TooLarge
     return bytes(body)
 
