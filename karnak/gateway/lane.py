@@ -16,7 +16,7 @@ from karnak.errors import KarnakError
 from karnak.gateway.deliver.backoff import Backoff
 from karnak.gateway.deliver.parcel import Delivered, DeliveryError, Destination, Parcel
 from karnak.gateway.journal import Journal
-from karnak.gateway.library import Library, outlet_of
+from karnak.gateway.library import Library
 from karnak.gateway.machine import Machine, Worker
 from karnak.gateway.metrics import Door, End, Metrics
 from karnak.gateway.route import Outlet
@@ -248,7 +248,6 @@ class Lane:
 
     def _treat(self, part: Part, open_files: ExitStack) -> _Ready | Change:
         around = self._around
-        epoch = around.library.epoch_of(part.receipt, part.received)
         try:
             held = around.spool.open(part.receipt)
         except (NotInSpool, DamagedFile) as error:
@@ -257,9 +256,9 @@ class Lane:
         open_files.callback(held.close)
         data = held.data_set()
         started = self._monotonic()
-        outlet = outlet_of(epoch.plan, held.arrival.called_ae, self.name)
+        outlet = around.library.outlet_for(part.receipt, part.received, held.arrival.called_ae, self.name)
         if outlet is None:
-            return self._ended(part, door, State.EXCLUDED, "the rules of its time have no such destination", None)
+            return self._waiting(part, "the AE title that was called has no such destination any more")
         read = read_instance if around.engine == "tables" else decode_instance
         try:
             instance = read(data, part.transfer_syntax_uid)

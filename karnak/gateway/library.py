@@ -130,6 +130,26 @@ class Library:
         """
         return self._pinned.get(receipt) or self._at(received)
 
+    def outlet_for(self, receipt: str, received: datetime, called_ae: str, destination: str) -> Outlet | None:
+        """A destination with what the rules of an instance ask for.
+
+        Rules of an earlier process have routed it, perhaps: where its own have no such destination, those do that
+        have brought it back.
+
+        Args:
+            receipt: its receipt.
+            received: when it was taken.
+            called_ae: the AE title that was called.
+            destination: the destination's name.
+
+        Returns:
+            The outlet, or None where no rules have it that are younger.
+        """
+        epoch = self.epoch_of(receipt, received)
+        since = (epoch, *(later for later in self._epochs if later.number > epoch.number))
+        found = (outlet_of(one.plan, called_ae, destination) for one in since)
+        return next((outlet for outlet in found if outlet is not None), None)
+
     def forget(self, receipt: str) -> None:
         """Let go of an instance that has ended everywhere."""
         self._pinned.pop(receipt, None)

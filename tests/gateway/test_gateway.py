@@ -408,6 +408,34 @@ def test_destinations_that_stay_the_same_keep_their_connections(tmp_path: Path) 
     assert [len(shelf.parcels) for shelf in (same, other, unused, new)] == [1, 0, 0, 1]
 
 
+def test_what_is_owed_to_a_destination_that_was_left_out_for_a_time_waits_for_it(tmp_path: Path) -> None:
+    one, two = deidentified("one", Shelf()), deidentified("two", Shelf([DeliveryError("down")] * 99))
+    with running(make_plan(tmp_path, one, two)) as first:
+        first.receive(instance())
+        wait(lambda: ("one", "delivered", "the destination has it") in first.rows())
+    shelf = Shelf()
+    with running(make_plan(tmp_path, one)) as second:
+        # It belongs to the rules of this start, which don't have its destination.
+        second.next_plan[0] = (make_plan(tmp_path, one, deidentified("two", shelf)), ())
+        assert second.gateway.reload().is_new
+        assert [row[:2] for row in second.settle(2)] == [("one", "delivered"), ("two", "delivered")]
+    assert [parcel.sop_instance_uid for parcel in shelf.parcels] == [PROJECT.uid("1.2.3")]
+
+
+def test_what_is_owed_by_an_ae_title_that_has_gone_waits_for_it(tmp_path: Path) -> None:
+    with running(make_plan(tmp_path, deidentified("shelf", Shelf([DeliveryError("down")] * 99)))) as first:
+        first.receive(instance())
+        wait(lambda: [row[1] for row in first.rows()] == ["waiting"])
+    shelf = Shelf()
+    plan = make_plan(tmp_path, deidentified("shelf", shelf))
+    with running(replace(plan, nodes=(replace(plan.nodes[0], ae_title="OTHER"),))) as second:
+        reason = "the AE title that was called has no such destination any more"
+        wait(lambda: second.rows() == [("shelf", "waiting", reason)])
+    with running(plan) as third:
+        third.settle(1)
+    assert len(shelf.parcels) == 1
+
+
 def test_a_destination_that_came_with_a_reload_is_served(tmp_path: Path) -> None:
     one, two = Shelf(), Shelf()
     with running(make_plan(tmp_path, deidentified("one", one))) as house:
