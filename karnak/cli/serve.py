@@ -17,6 +17,7 @@ from karnak.cli.configured import show_findings
 from karnak.dsl.diagnostics import Diagnostic
 from karnak.dsl.nodes import Source
 from karnak.dsl.source import open_source
+from karnak.errors import KarnakError
 from karnak.gateway.defaults import default_source
 from karnak.gateway.doors import open_doors
 from karnak.gateway.gateway import Gateway, Read
@@ -28,6 +29,10 @@ from karnak.runtime.deidentify import Engine
 
 EXIT_FINDINGS = 1
 EXIT_USAGE = 2
+
+
+class NotStarted(KarnakError):
+    """The disk refuses what a gateway needs."""
 
 
 @click.command()
@@ -109,7 +114,11 @@ def _run(plan: Plan, read: Read) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
     signal.signal(signal.SIGHUP, lambda _number, _frame: wishes.put(True))
-    gateway.start()
+    try:
+        gateway.start()
+    except OSError as error:
+        where = f": {error.filename}" if error.filename else ""
+        raise NotStarted(f"can't start: {error.strerror or type(error).__name__}{where}") from None
     _greet(plan, gateway.port)
     while wishes.get():
         gateway.reload()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 
+from karnak.errors import KarnakError
 from karnak.gateway.api.app import make_api
 from karnak.gateway.api.guard import check_protected
 from karnak.gateway.api.house import House
@@ -21,6 +22,7 @@ from karnak.gateway.config_house import Listen, Tls
 from karnak.gateway.front_desk import FrontDesk
 from karnak.gateway.house_plan import StowPlan
 from karnak.gateway.journal import Journal, Value
+from karnak.gateway.listening import port_taken
 from karnak.gateway.metrics import Door, Metrics
 from karnak.gateway.plan import Plan
 from karnak.gateway.receive.admission import Admission, Limits, is_host
@@ -28,7 +30,7 @@ from karnak.gateway.receive.commitment import Reporter, Transaction
 from karnak.gateway.receive.process import Settings
 from karnak.gateway.receive.stow import Sender, StowDoor, StowSettings
 from karnak.gateway.receive.stow_request import Limits as StowLimits
-from karnak.gateway.receive.supervisor import PortTaken, Receivers, listen
+from karnak.gateway.receive.supervisor import Receivers, listen
 from karnak.gateway.receive.tls import RenewedRules, TlsFiles, UnusableCertificate
 from karnak.gateway.route import Caller, ForwardNode, refusal_of
 from karnak.gateway.spool import Arrival, Spool
@@ -41,6 +43,10 @@ _SECONDS_TO_START = 60.0
 _SECONDS_BETWEEN_LOOKS = 0.5
 
 Commit = Callable[[Transaction, Caller, Reporter], bool]
+
+
+class ReceiversNotReady(KarnakError):
+    """Nothing receives instances."""
 
 
 class Doors:
@@ -99,7 +105,7 @@ class Doors:
                 token = Token.of("token", house.api.token) if house.api.token is not None else None
                 check_protected(house.api.host, token)
                 app = make_api(api, token, lambda error: journal.write_error("api failed", error))
-                self._api = HttpServer(app, _bound(house.api.host, house.api.port), listen_to.drain_timeout)
+                self._api = HttpServer(app, _bound("api", house.api.host, house.api.port), listen_to.drain_timeout)
         except BaseException:
             self._listening.close()
             raise
@@ -122,19 +128,31 @@ class Doors:
         return self._api.port if self._api is not None else None
 
     def start(self) -> None:
-        """Open them; instances can be sent when this returns."""
+        """Open them; instances can be sent when this returns.
+
+        Raises:
+            KarnakError: one can't be opened.
+        """
         self._look_at_the_disk()
         # Who waits for the gateway to be ready can ask from the beginning.
-        for server in (self._api, self._stow):
+        for section, server in (("api", self._api), ("dicomweb", self._stow)):
             if server is not None:
-                server.start()
-        self._receivers.start(_SECONDS_TO_START)
+                try:
+                    server.start()
+                except OSError as error:
+                    # Another one has begun to listen since the port was bound.
+                    raise port_taken(section, "this machine", server.port, error) from None
+        if not self._receivers.start(_SECONDS_TO_START):
+            raise ReceiversNotReady(
+                "the processes that receive instances don't start; the journal above says how they ended"
+            )
         self._minding.start()
 
     def stop(self, seconds: float) -> None:
         """Let nobody new in, and let what is coming in be answered, for so many seconds at most."""
         self._stopping.set()
-        self._minding.join()
+        if self._minding.ident is not None:
+            self._minding.join()
         self._receivers.stop(seconds)
         self._listening.close()
         for server in (self._stow, self._api):
@@ -160,7 +178,7 @@ class Doors:
         )
         files = _files(plan.tls)
         rules = RenewedRules(files, desk.certificate_failed) if files is not None else None
-        listener = _bound(plan.host, plan.port)
+        listener = _bound("dicomweb", plan.host, plan.port)
         self._stow = HttpServer(Starlette(routes=self._stow_door.routes), listener, listen_to.drain_timeout, rules)
 
     def _admits(self, called: str, calling: str, address: str) -> bool:
@@ -263,11 +281,11 @@ class _StowDesk:
         self._journal.write("certificate refused", reason=str(error))
 
 
-def _bound(host: str, port: int) -> socket.socket:
+def _bound(section: str, host: str, port: int) -> socket.socket:
     try:
         return listen_on(host, port)
     except OSError as error:
-        raise PortTaken(f"can't listen on {host} port {port}: {error.strerror or type(error).__name__}") from None
+        raise port_taken(section, host, port, error) from None
 
 
 def _files(tls: Tls | None) -> TlsFiles | None:

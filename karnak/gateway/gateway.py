@@ -183,7 +183,11 @@ class Gateway:
         self._open_lanes()
         self._intake.start()
         self._courier.start()
-        self._doors.start()
+        try:
+            self._doors.start()
+        except BaseException:
+            self.stop()
+            raise
         self.journal.write("listening", host=plan.listen.host, port=self._doors.port)
         if house.reload.watch:
             self._watch.start()

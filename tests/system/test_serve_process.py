@@ -32,6 +32,11 @@ from tests.system.studies import dump, make
 
 COMMAND = [sys.executable, "-m", "karnak", "serve"]
 
+RAW = (
+    "data_dir: data\nforward_nodes: [ { ae_title: KARNAK, sources: any, destinations: [ { name: disk, type: folder, "
+    "path: out, mode: none } ] } ]\n"
+)
+
 
 def serve(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     """Run `karnak serve` to its end."""
@@ -82,8 +87,43 @@ def test_a_port_that_is_taken_is_told_and_nothing_runs(tmp_path: Path) -> None:
         same = serve("--config", "gateway.yml", cwd=first.folder)
     assert (same.returncode, same.stderr) == (2, "karnak: a gateway runs on data; stop it first\n")
     assert second.returncode == 2
-    assert f"karnak: can't listen on 127.0.0.1 port {first.port}: Address already in use" in second.stderr
+    assert second.stderr.splitlines()[-1] == (
+        f"karnak: can't listen on 127.0.0.1 port {first.port}: Address already in use; "
+        "another program listens there: end it, or give `listen` another `port`"
+    )
     assert second.stdout == ""
+
+
+def test_receivers_that_can_not_run_end_the_gateway(tmp_path: Path) -> None:
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "sitecustomize.py").write_text(
+        "import os, sys\nif 'karnak.gateway.receive.process' in sys.orig_argv:\n    os._exit(7)\n"
+    )
+    path = os.pathsep.join([str(tmp_path / "site"), environment()["PYTHONPATH"]])
+    (tmp_path / "gateway.yml").write_text("listen: { port: 0 }\napi: { port: 0 }\n" + RAW)
+    ended = subprocess.run(
+        [*COMMAND, "--config", "gateway.yml"],
+        cwd=tmp_path,
+        env=environment() | {"PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert '"event": "receiver died", "status": "exit status 7"' in ended.stderr
+    assert ended.stderr.splitlines()[-1] == (
+        "karnak: the processes that receive instances don't start; the journal above says how they ended"
+    )
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_data_folder_that_can_not_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("a file")
+    (tmp_path / "gateway.yml").write_text(RAW)
+    ended = serve("--config", "gateway.yml", cwd=tmp_path)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.splitlines()[-1] == "karnak: can't start: File exists: data"
 
 
 def test_mistakes_are_shown_with_their_lines(tmp_path: Path) -> None:

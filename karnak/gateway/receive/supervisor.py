@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import karnak
-from karnak.errors import KarnakError
 from karnak.gateway.journal import KEYS, Value
+from karnak.gateway.listening import port_taken
 from karnak.gateway.receive.admission import Admission
 from karnak.gateway.receive.channel import Channel
 from karnak.gateway.receive.commitment import Reporter, Transaction
@@ -33,10 +33,8 @@ _LONG_LIFE = 30.0
 # A receiver that was told when to end gets so much longer before it is killed.
 _GRACE = 5.0
 _BACKLOG = 128
-
-
-class PortTaken(KarnakError):
-    """The port can't be listened on."""
+# Receivers that die so often while the gateway starts will not do better.
+_TRIES = 4
 
 
 class Hearer(Protocol):
@@ -84,7 +82,7 @@ def listen(host: str, port: int) -> socket.socket:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         return socket.create_server((host, port), family=family, backlog=_BACKLOG)
     except OSError as error:
-        raise PortTaken(f"can't listen on {host} port {port}: {error.strerror or type(error).__name__}") from None
+        raise port_taken("listen", host, port, error) from None
 
 
 class Receivers:
@@ -117,7 +115,9 @@ class Receivers:
         self._lock = threading.Lock()
         self._channels: dict[int, Channel] = {}
         self._running: dict[int, subprocess.Popen[bytes]] = {}
-        self._ready = threading.Semaphore(0)
+        # While they start: how many were ready once, and how many have died before that.
+        self._starting = threading.Condition()
+        self._ready = self._fallen = 0
         self._stopping = threading.Event()
         self._seconds_to_stop = 0.0
         self._closed = False
@@ -144,7 +144,7 @@ class Receivers:
             return [process.pid for process in self._running.values()]
 
     def start(self, seconds: float) -> bool:
-        """Start all receivers and wait until each was ready once.
+        """Start all receivers and wait until each was ready once, or until they die again and again.
 
         Args:
             seconds: how long to wait; the callers are kept waiting by the system meanwhile.
@@ -152,10 +152,12 @@ class Receivers:
         Returns:
             Whether they are ready.
         """
-        deadline = time.monotonic() + seconds
         for thread in self._threads:
             thread.start()
-        return all(self._ready.acquire(timeout=max(0.0, deadline - time.monotonic())) for _ in self._threads)
+        needed = len(self._threads)
+        with self._starting:
+            self._starting.wait_for(lambda: self._ready >= needed or self._fallen >= _TRIES * needed, seconds)
+            return self._ready >= needed
 
     def admit(self, admission: Admission) -> None:
         """Replace who may call what, for associations that are not there yet."""
@@ -220,6 +222,9 @@ class Receivers:
                 if self._stopping.is_set():
                     return
                 self._note("receiver died", {"status": _status_words(status)})
+            with self._starting:
+                self._fallen += 1
+                self._starting.notify_all()
             self._places[process].wipe()
             if time.monotonic() - began > _LONG_LIFE:
                 pause = _FIRST_PAUSE
@@ -296,7 +301,9 @@ class Receivers:
         elif "reported" in message:
             relay.reported(message["reported"], message["success"])
         elif "ready" in message:
-            self._ready.release()
+            with self._starting:
+                self._ready += 1
+                self._starting.notify_all()
 
     def _commit(self, transaction: Transaction, caller: Caller, reporter: Reporter) -> bool:
         """Pass a request on; whatever goes wrong, the requestor is told that there will be no report."""

@@ -1,5 +1,6 @@
 """Receiver processes: several on one port, killed, started again, drained, and never without their gateway."""
 
+import errno
 import json
 import os
 import signal
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from karnak.gateway.journal import Value
+from karnak.gateway.listening import PortTaken, port_taken
 from karnak.gateway.receive.admission import Admission, Limits
 from karnak.gateway.receive.channel import Channel
 from karnak.gateway.receive.commitment import Reporter, Transaction
@@ -21,12 +23,13 @@ from karnak.gateway.receive.pdu import RELEASE_RP, RELEASE_RQ, p_data
 from karnak.gateway.receive.places import make_board
 from karnak.gateway.receive.process import Settings
 from karnak.gateway.receive.relay import Relay
-from karnak.gateway.receive.supervisor import PortTaken, listen
+from karnak.gateway.receive.supervisor import Receivers, listen
 from karnak.gateway.receive.tls import TlsFiles
 from karnak.gateway.route import Caller, ForwardNode
 from karnak.gateway.route import Sender as Source
 from tests.gateway.receive.commitments import action, encoded, information
 from tests.gateway.receive.door import (
+    ANYONE,
     COMMITMENT,
     CT,
     EXPLICIT,
@@ -140,7 +143,7 @@ def test_one_that_dies_leaves_the_others_alone(tmp_path: Path) -> None:
             os.kill(other, signal.SIGKILL)
             gateway.wait(lambda: gateway.names() == ["receiver died"])
             # The new one has tidied the spool.
-            assert gateway.running._ready.acquire(timeout=60)
+            until(lambda: gateway.running._ready == 3)
             sender.send(store_message(b"abcd")[-1:])
             assert sender.status() == 0
         assert gateway.content() == [("1.2.3", b"abcd")]
@@ -348,8 +351,27 @@ def test_a_receiver_that_talks_nonsense_is_replaced(tmp_path: Path, monkeypatch:
 def test_a_port_that_is_taken(tmp_path: Path) -> None:
     with listen("127.0.0.1", 0) as listening:
         port = listening.getsockname()[1]
-        with pytest.raises(PortTaken, match=f"can't listen on 127.0.0.1 port {port}: Address already in use"):
+        with pytest.raises(PortTaken) as taken:
             listen("127.0.0.1", port)
+    assert str(taken.value) == (
+        f"can't listen on 127.0.0.1 port {port}: Address already in use; "
+        "another program listens there: end it, or give `listen` another `port`"
+    )
+    with pytest.raises(PortTaken, match="it is no address of this machine: mend `host` of `listen`$"):
+        listen("192.0.2.1", port)
+    forbidden = port_taken("api", "::", 80, PermissionError(errno.EACCES, "Permission denied"))
+    assert "ports below 1024 are not for everyone: give `api` another `port`" in str(forbidden)
+    assert str(port_taken("api", "::", 80, OSError("?"))).endswith("look at `api` of the configuration")
+
+
+def test_receivers_that_die_at_once_are_told_soon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = House(tmp_path)
+    with listen("127.0.0.1", 0) as listening:
+        receivers = Receivers(listening, 2, Settings(tmp_path, "os", limits()), ANYONE, made)
+        monkeypatch.setattr(receivers, "_spawn", lambda _: subprocess.Popen([sys.executable, "-c", "exit(7)"]))
+        assert not receivers.start(600)
+        receivers.stop(5)
+    assert ("receiver died", {"status": "exit status 7"}) in made.events
 
 
 def test_settings_and_admission_pass_through_json() -> None:
