@@ -71,7 +71,7 @@ def list_(
 
 @queue.command()
 @_choice_options
-@click.option("--all", "everything", is_flag=True, help="All that waits.")
+@click.option("--all", "everything", is_flag=True, help="All that is owed.")
 @click.argument("receipts", nargs=-1, metavar="[RECEIPT]...")
 @click.pass_context
 def retry(
@@ -82,9 +82,9 @@ def retry(
     everything: bool,
     receipts: tuple[str, ...],
 ) -> None:
-    """Try again now what waits for its next try.
+    """Try now what is owed, however long it was to wait or its destination to be left alone.
 
-    Exit codes: 0 something was waiting, 1 nothing was, 2 usage.
+    Exit codes: 0 something is tried, 1 nothing is owed, 2 usage.
     """
     choices = _choices(ctx, Choice(destination, study), receipts, everything=everything)
     _wish(ctx, config, choices, Wish.RETRY, ask=False)
@@ -131,9 +131,7 @@ def _wish(ctx: click.Context, config: Path | None, choices: Sequence[Choice], wa
         came = [wish(premises, database, choice, wanted, datetime.now(UTC)) for choice in choices]
     parts = sum(one.parts for one in came)
     if not parts:
-        click.echo(
-            "karnak: nothing that waits is meant" if wanted is Wish.RETRY else "karnak: nothing is meant", err=True
-        )
+        click.echo("karnak: nothing that is owed is meant", err=True)
         ctx.exit(EXIT_NOTHING_FOUND)
     if not came[-1].done:
         click.echo(f"{_parts(parts)}: the gateway does it within seconds")

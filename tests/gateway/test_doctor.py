@@ -250,7 +250,7 @@ def test_wishes_are_done_here_or_left_to_the_gateway(house: House) -> None:
     queue = Queue(house.database)
     with HouseLock(house.folder):
         left = wish(house.premises, house.database, Choice(), Wish.RETRY, LATER)
-    assert (left.parts, left.done) == (1, False)
+    assert (left.parts, left.done) == (2, False)
     assert queue.list(Choice(destination="pacs"), 9)[0].wish is Wish.RETRY
     done = wish(house.premises, house.database, Choice(), Wish.DROP, LATER)
     assert (done.parts, done.done) == (2, True)

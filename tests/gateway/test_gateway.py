@@ -186,6 +186,27 @@ def test_what_a_destination_that_is_down_is_owed_can_be_dropped_replaced_and_ret
         wait(lambda: house.spool.stored() == [])
 
 
+@pytest.mark.parametrize("how", ["drop", "retry"])
+def test_those_in_line_do_not_wait_for_one_that_is_gone(how: str, tmp_path: Path) -> None:
+    """What made the destination be left alone is dropped; or only those behind it are there when a person says: now."""
+    shelf = Shelf([DeliveryError("no connection"), DeliveryError("no connection")])
+    with running(make_plan(tmp_path, deidentified("shelf", shelf, backoff=Backoff(3600, 1, 3600)))) as house:
+        for number in range(3):
+            house.receive(instance(SOPInstanceUID=f"1.2.3.{number}"), sop_instance=f"1.2.3.{number}")
+        wait(lambda: sorted(row[1] for row in house.rows()) == ["routed", "routed", "waiting"])
+        tried, second, third = house.spool.stored()
+        if how == "retry":
+            assert house.gateway.queue.wish(Choice(receipt=second), Wish.RETRY) == 1
+            wait(lambda: len(shelf.calls) == 2)
+            assert house.gateway.queue.wish(Choice(receipt=third), Wish.RETRY) == 1
+            wait(lambda: house.spool.stored() == [tried, second])
+        else:
+            shelf.answers.clear()
+            house.gateway.queue.wish(Choice(receipt=tried), Wish.DROP)
+            wait(lambda: house.spool.stored() == [])
+            assert len(shelf.parcels) == 2
+
+
 def test_an_unforeseen_error_of_a_destination_waits_and_says_nothing_of_its_text(tmp_path: Path) -> None:
     shelf = Shelf([ZeroDivisionError("DOE^JANE")])
     with running(make_plan(tmp_path, deidentified("shelf", shelf))) as house:

@@ -186,7 +186,8 @@ class Index:
 
         Args:
             now: the time, in UTC.
-            retried: told the name of each destination that somebody wants to be tried now, when that is written.
+            retried: told the name of each destination that is to be tried now, when that is written: somebody wants it,
+                or has dropped what has made it wait.
 
         Returns:
             Receipts of which all parts have ended now.
@@ -201,10 +202,13 @@ class Index:
                 return []
         with self._database.writing() as connection:
             made: list[tuple[Change, int]] = []
+            to_try: set[str] = set()
             for row in connection.execute(wished.where(PARTS.c.wish.is_not(None))):
                 state = State(row.state)
                 if state in TERMINAL or state in IN_WORK or row.receipt in self._in_work.get(row.destination, set()):
                     continue
+                if row.wish == Wish.RETRY or state is State.WAITING:
+                    to_try.add(row.destination)
                 if row.wish == Wish.DROP:
                     dropped = after(state, Event.DROP)
                     made.append((Change(row.receipt, row.destination, dropped, now, DROPPED), row.attempts))
@@ -213,7 +217,7 @@ class Index:
             set_parts(connection, made)
             ended = end_instances(connection, _times(change for change, _ in made))
         if retried is not None:
-            for destination in sorted({change.destination for change, _ in made if change.state is State.ROUTED}):
+            for destination in sorted(to_try):
                 retried(destination)
         return ended
 

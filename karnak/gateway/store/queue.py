@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, func, or_, select, update
+from sqlalchemy import ColumnElement, func, or_, select, tuple_, update
 
 from karnak.gateway.receipts import time_of
 from karnak.gateway.states import OPEN as OPEN_STATES
@@ -76,7 +76,10 @@ class Queue:
             return connection.scalar(select(func.count()).select_from(PARTS).where(*_where(choice))) or 0
 
     def wish(self, choice: Choice, wish: Wish) -> int:
-        """Ask the gateway to retry parts now, or to drop them; those that have ended stay as they are.
+        """Ask the gateway to try parts now, or to drop them; those that have ended stay as they are.
+
+        Parts that stand in line need no wish to be tried but that somebody opens the way: the oldest one of each
+        destination has it.
 
         Args:
             choice: which.
@@ -89,10 +92,16 @@ class Queue:
             IndexUnavailable: the database refuses.
         """
         meant = [OPEN, *_where(choice)]
+        marked = meant
         if wish is Wish.RETRY:
-            meant.append(PARTS.c.state == State.WAITING.value)
+            line = [*meant, PARTS.c.state == State.ROUTED.value]
+            first = select(PARTS.c.destination, func.min(PARTS.c.receipt)).where(*line).group_by(PARTS.c.destination)
+            in_front = tuple_(PARTS.c.destination, PARTS.c.receipt).in_(first)
+            marked = [*meant, or_(PARTS.c.state == State.WAITING.value, in_front)]
         with self._database.writing() as connection:
-            return connection.execute(update(PARTS).where(*meant).values(wish=wish.value)).rowcount
+            count = connection.scalar(select(func.count()).select_from(PARTS).where(*meant)) or 0
+            connection.execute(update(PARTS).where(*marked).values(wish=wish.value))
+            return count
 
     def depths(self) -> Mapping[Key, int]:
         """How many parts are open, by destination and state.

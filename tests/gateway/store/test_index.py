@@ -283,8 +283,8 @@ def test_people_s_wishes_are_done_at_the_next_look(index: Index, queue: Queue) -
     assert queue.wish(Choice(destination="pacs", receipt="b"), Wish.DROP) == 1
     assert queue.wish(Choice(destination="pacs", receipt="c"), Wish.DROP) == 1
     assert queue.wish(Choice(destination="pacs", receipt="d"), Wish.DROP) == 1
-    # Who is due already is not retried.
-    assert queue.wish(Choice(destination="research"), Wish.RETRY) == 0
+    # Who is due already stays so.
+    assert queue.wish(Choice(destination="research"), Wish.RETRY) == 4
     assert index.fulfil(at(1)) == []
     assert receipts_due(index) == ["a"]
     assert [part.wish for part in queue.list(Choice(destination="pacs"), 9)] == [None, Wish.DROP]
@@ -318,6 +318,32 @@ def test_a_retry_of_what_stands_in_line_is_forgotten(index: Index, queue: Queue)
     index.fulfil(LATER)
     assert receipts_due(index, seconds=-1) == ["a"]
     assert queue.list(Choice(), 9)[0].wish is None
+
+
+def test_of_those_in_line_the_first_of_each_destination_is_asked_for(index: Index, queue: Queue) -> None:
+    index.add([entry(name, "pacs", "disk") for name in "abc"])
+    (part,) = index.due("pacs", LATER, 1)
+    index.note([waits(part, 1)])
+    opened: list[str] = []
+    assert queue.wish(Choice(destination="pacs"), Wish.RETRY) == 3
+    wished = [(one.receipt, one.destination) for one in queue.list(Choice(), 9) if one.wish is Wish.RETRY]
+    assert wished == [("a", "pacs"), ("b", "pacs")]
+    assert index.fulfil(LATER, opened.append) == []
+    assert opened == ["pacs"]
+    assert [one.wish for one in queue.list(Choice(), 9)] == [None] * 6
+
+
+def test_dropping_what_waits_opens_the_way(index: Index, queue: Queue) -> None:
+    index.add([entry(name, "pacs") for name in "abc"])
+    (part,) = index.due("pacs", LATER, 1)
+    index.note([waits(part, 1)])
+    opened: list[str] = []
+    queue.wish(Choice(receipt="b"), Wish.DROP)
+    index.fulfil(LATER, opened.append)
+    assert opened == []
+    queue.wish(Choice(receipt="a"), Wish.DROP)
+    index.fulfil(LATER, opened.append)
+    assert opened == ["pacs"]
 
 
 def test_storage_commitment_is_given_for_what_is_safe(index: Index) -> None:
