@@ -99,7 +99,7 @@ class Gateway:
         self._new_receipt = new_receipt
         house = plan.house
         pinned = house.reload.study_idle if house.reload.pin == "study" else None
-        self.library = Library(plan, self._read_again, clock, pinned)
+        self.library = Library(plan, self._read_again, clock, pinned, self._owed_since)
         self.shadows = Shadows(journal, clock)
         self.metrics = Metrics([outlet.name for outlet in _outlets(plan)], self._levels)
         key = house.patient_key
@@ -341,6 +341,14 @@ class Gateway:
                 lane = self._lanes[outlet.name] = Lane(outlet.name, self._around, self._clerk, self._machine)
             lane.start(outlet.destination.parallel)
         self._clerk.serve(self._lanes.values())
+
+    def _owed_since(self) -> datetime | None:
+        """When the oldest instance came that is still owed; None where none is."""
+        try:
+            return min(self.queue.oldest().values(), default=None)
+        except IndexUnavailable:
+            # Nobody can say; then all epochs are kept.
+            return self.library.epochs_since
 
     def _levels(self) -> Levels:
         """What the metrics measure when they are asked."""

@@ -13,14 +13,18 @@ from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from karnak.dsl.diagnostics import Diagnostic
 from karnak.gateway.plan import Plan
 from karnak.gateway.route import ForwardNode, Outlet, find_node
 
-# Older ones are let go: what still belongs to them goes by the oldest that is left.
-MAXIMUM_EPOCHS = 32
+# So many are kept in any case; older ones while something that is owed belongs to them, or a study may go on.
+KEPT_EPOCHS = 32
+# Nobody reloads so often while a destination is down; what belongs to older ones goes by the oldest that is left.
+MAXIMUM_EPOCHS = 1000
+# What is owed is told by the time of its receipt, which is about that of its reception.
+_MARGIN = timedelta(minutes=5)
 MAXIMUM_STUDIES = 10_000
 
 
@@ -63,6 +67,7 @@ class Library:
         clock: tells the time, in UTC.
         study_idle: seconds without an instance after which a study is no longer held to its epoch; None where
             studies are not.
+        owed_since: tells when the oldest instance came that is still owed to somebody, or None where none is.
     """
 
     def __init__(
@@ -71,10 +76,12 @@ class Library:
         read: Callable[[], tuple[Plan | None, tuple[Diagnostic, ...]]],
         clock: Callable[[], datetime],
         study_idle: float | None,
+        owed_since: Callable[[], datetime | None],
     ) -> None:
         self._read = read
         self._clock = clock
         self._study_idle = study_idle
+        self._owed_since = owed_since
         self._epochs: tuple[Epoch, ...] = (Epoch(1, clock(), plan),)
         self._reloading = threading.Lock()
         self._pinning = threading.Lock()
@@ -87,6 +94,11 @@ class Library:
         """The active epoch."""
         return self._epochs[-1]
 
+    @property
+    def epochs_since(self) -> datetime:
+        """When the oldest epoch began that is kept."""
+        return self._epochs[0].began
+
     def reload(self) -> Reload:
         """Read the configuration again; it becomes active if nothing is wrong with it."""
         with self._reloading:
@@ -94,8 +106,9 @@ class Library:
             if plan is None:
                 return Reload(self.current, False, diagnostics)
             epoch = Epoch(self.current.number + 1, self._clock(), plan)
+            kept = self._needed((*self._epochs, epoch))
             # The one step that counts: whoever looks sees the epochs before it or with it.
-            self._epochs = (*self._epochs, epoch)[-MAXIMUM_EPOCHS:]
+            self._epochs = kept
             return Reload(epoch, True, diagnostics)
 
     def pin(self, receipt: str, received: datetime, study_instance_uid: str | None) -> Epoch:
@@ -153,6 +166,18 @@ class Library:
     def forget(self, receipt: str) -> None:
         """Let go of an instance that has ended everywhere."""
         self._pinned.pop(receipt, None)
+
+    def _needed(self, epochs: tuple[Epoch, ...]) -> tuple[Epoch, ...]:
+        """Let go of epochs to which nothing belongs any more."""
+        epochs = epochs[-MAXIMUM_EPOCHS:]
+        surplus = len(epochs) - KEPT_EPOCHS
+        if surplus <= 0:
+            return epochs
+        now = self._clock()
+        since = min(self._owed_since() or now, now - timedelta(seconds=self._study_idle or 0)) - _MARGIN
+        # An epoch ends when the next one begins.
+        over = sum(following.began <= since for following in epochs[1 : surplus + 1])
+        return epochs[over:]
 
     def _at(self, when: datetime) -> Epoch:
         epochs = self._epochs

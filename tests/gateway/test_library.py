@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from karnak.dsl.diagnostics import Diagnostic
 from karnak.dsl.nodes import Source
-from karnak.gateway.library import MAXIMUM_EPOCHS, MAXIMUM_STUDIES, Library, outlet_of
+from karnak.gateway.library import KEPT_EPOCHS, MAXIMUM_EPOCHS, MAXIMUM_STUDIES, Library, outlet_of
 from karnak.gateway.plan import Plan, make_plan
 
 START = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
@@ -37,12 +37,13 @@ class World:
     """A library with a clock that a test moves, and plans that a test hands in."""
 
     study_idle: float | None = None
+    owed_since: datetime | None = None
     now: datetime = START
     next: tuple[Plan | None, tuple[Diagnostic, ...]] = field(default_factory=lambda: (plan(), ()))
     library: Library = field(init=False)
 
     def __post_init__(self) -> None:
-        self.library = Library(plan(), lambda: self.next, lambda: self.now, self.study_idle)
+        self.library = Library(plan(), lambda: self.next, lambda: self.now, self.study_idle, lambda: self.owed_since)
 
     def after(self, seconds: float) -> datetime:
         self.now += timedelta(seconds=seconds)
@@ -81,16 +82,44 @@ def test_a_reload_with_mistakes_changes_nothing() -> None:
     assert world.library.current is first
 
 
+def begin(world: World, count: int, seconds: float) -> list[datetime]:
+    """Begin epochs; gives when each began, the first one too."""
+    times = [world.now]
+    for _ in range(count):
+        times.append(world.after(seconds))
+        world.library.reload()
+    return times
+
+
 def test_old_epochs_are_let_go_and_the_oldest_left_stands_for_them() -> None:
     world = World()
-    times = [world.now]
-    for _ in range(MAXIMUM_EPOCHS + 3):
-        world.after(1)
-        world.library.reload()
-        times.append(world.now)
-    assert world.library.current.number == MAXIMUM_EPOCHS + 4
+    times = begin(world, KEPT_EPOCHS + 3, seconds=600)
+    assert world.library.current.number == KEPT_EPOCHS + 4
     assert world.library.epoch_of("r", times[0]).number == 5
     assert world.library.epoch_of("r", times[5]).number == 6
+
+
+def test_what_is_owed_keeps_its_epoch_however_often_rules_change() -> None:
+    world = World()
+    first, second, *_ = begin(world, 2, seconds=600)
+    world.owed_since = second + timedelta(seconds=400)
+    begin(world, 5 * KEPT_EPOCHS, seconds=600)
+    assert world.library.epoch_of("r", world.owed_since).number == 2
+    assert world.library.epoch_of("r", first).number == 2
+    world.owed_since = None
+    begin(world, 1, seconds=600)
+    assert world.library.epoch_of("r", first).number == world.library.current.number - KEPT_EPOCHS + 1
+
+
+def test_a_study_keeps_its_epoch_while_it_may_go_on_and_epochs_are_bounded() -> None:
+    world = World(study_idle=1e6)
+    first = world.library.current
+    world.library.pin("r1", world.now, "1.2.3")
+    begin(world, 2 * KEPT_EPOCHS, seconds=600)
+    assert world.library.pin("r2", world.now, "1.2.3") is first
+    world.owed_since = START
+    begin(world, MAXIMUM_EPOCHS, seconds=0.001)
+    assert world.library.epoch_of("r", START).number == world.library.current.number - MAXIMUM_EPOCHS + 1
 
 
 def reloading(world: World) -> Callable[[float], None]:
