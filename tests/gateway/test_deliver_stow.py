@@ -4,6 +4,7 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from io import BytesIO
 from itertools import count
 from pathlib import Path
@@ -171,6 +172,73 @@ def test_an_answer_without_end_says_nothing() -> None:
 
     with web_service(answer) as to:
         assert send(destination(to), 1) == [Refused("the service answered 202 (Accepted) and did not say why")]
+
+
+def has(*uids: str, status: int = 409, answer: Response | None = None) -> Answering:
+    """A service that has instances, tells nobody why it takes nothing, and can be asked for what it has."""
+
+    def respond(asked: Asked) -> Response:
+        if asked.method == "POST":
+            return Response(SECRET, status, media_type="text/plain")
+        if answer is not None:
+            return answer
+        found = [
+            {"00080018": {"vr": "UI", "Value": [uid]}} for uid in uids if asked.path.endswith(f"?SOPInstanceUID={uid}")
+        ]
+        return Response(json.dumps(found), 200 if found else 204, media_type="application/dicom+json")
+
+    return respond
+
+
+def known(number: int) -> Parcel:
+    return replace(parcel(number), study_instance_uid="1.2.1", series_instance_uid="1.2.2")
+
+
+@pytest.mark.parametrize("status", [202, 409])
+def test_what_a_service_has_already_is_delivered(status: int) -> None:
+    """It says so to nobody; it is asked for each instance alone."""
+    with web_service(has("2.25.1", "2.25.4", status=status)) as to:
+        made = destination(to, headers={"X-Trial": "1"})
+        found = list(made.deliver([known(number) for number in (1, 2, 4)]))
+        made.close()
+    phrase = {202: "202 (Accepted)", 409: "409 (Conflict)"}[status]
+    there = Delivered(f"the service answered {phrase}, and has the instance")
+    assert found == [there, Refused(f"the service answered {phrase} and did not say why"), there]
+    questions = [asked for asked in to.asked if asked.method == "GET"]
+    assert [asked.path for asked in questions] == [
+        f"/dicom-web/studies/1.2.1/series/1.2.2/instances?SOPInstanceUID=2.25.{number}" for number in (1, 2, 4)
+    ]
+    assert {(asked.headers["accept"], asked.headers["x-trial"]) for asked in questions} == {
+        ("application/dicom+json", "1")
+    }
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Response("[]", media_type="application/dicom+json"),
+        Response(json.dumps([{"00080018": {"vr": "UI", "Value": ["2.25.10"]}}]), media_type="application/dicom+json"),
+        Response(json.dumps([{"00080018": {"vr": "UI", "Value": ["2.25.1"]}}]), 500, media_type="application/json"),
+        Response("2.25.1", media_type="text/plain"),
+        Response("[1]", media_type="application/dicom+json"),
+        Response("[" * 100_000, media_type="application/dicom+json"),
+        Response("{", media_type="application/dicom+json"),
+        Response(SECRET, 404),
+        Response(SECRET, 401),
+        Response(SECRET, 302, {"Location": "http://192.0.2.1/"}),
+    ],
+)
+def test_what_a_service_does_not_show_is_not_delivered(answer: Response) -> None:
+    with web_service(has(answer=answer)) as to:
+        made = destination(to)
+        assert list(made.deliver([known(1)])) == [Refused("the service answered 409 (Conflict) and did not say why")]
+        made.close()
+
+
+def test_nobody_is_asked_for_what_has_no_series() -> None:
+    with web_service(has("2.25.1")) as to:
+        assert send(destination(to), 1) == [Refused("the service answered 409 (Conflict) and did not say why")]
+    assert [asked.method for asked in to.asked] == ["POST"]
 
 
 @pytest.mark.parametrize("status", [400, 409, 413, 415, 422, 500])

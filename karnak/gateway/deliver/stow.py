@@ -7,18 +7,21 @@ Source: PS3.18 section 10.5.
 """
 
 import contextlib
+import functools
 import ssl
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from typing import TypeAlias
 
 import httpx
 
 from karnak.gateway.deliver.credentials import Anonymous, Credentials
-from karnak.gateway.deliver.parcel import Answer, DeliveryError, Parcel, Refused
+from karnak.gateway.deliver.messages import is_uid
+from karnak.gateway.deliver.parcel import Answer, Delivered, DeliveryError, Parcel, Refused
 from karnak.gateway.deliver.related import Related
-from karnak.gateway.deliver.stow_response import answer_of, named, read_answer
+from karnak.gateway.deliver.stow_response import answer_of, lists_instance, named, read_answer
 from karnak.version import VERSION
 
 # Bytes of data sets in one request: services keep requests in memory.
@@ -27,8 +30,13 @@ _MAXIMUM_ANSWER = 4 << 20
 _ACCEPTED = "application/dicom+json, application/dicom+xml;q=0.5"
 # What is about the instances of a request: table 10.5.3-1 of PS3.18, and what services answer in fact.
 _ABOUT_INSTANCES = frozenset({200, 202, 400, 409, 413, 415, 422, 500})
+# What a service that has an instance already may answer, without a word about which.
+_ABOUT_WHAT_IS_THERE = frozenset({202, 409})
 # How often a request is sent, where a connection breaks that was kept for a while.
 _ATTEMPTS = 2
+
+# Status, content type and body of an answer.
+_Said: TypeAlias = tuple[int, str, bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,28 +146,48 @@ class StowDestination:
         self._http.close()
 
     def _store(self, parcels: Sequence[Parcel]) -> list[Answer]:
+        body = Related(parcels, self._new_boundary())
         try:
-            status, content_type, body = self._request(parcels)
+            status, content_type, answer = self._exchange(functools.partial(self._post, body))
         except httpx.HTTPError as error:
             return [Refused(_broken(error))] * len(parcels)
         if status not in _ABOUT_INSTANCES:
             raise DeliveryError(_not_ours(status))
-        told = read_answer(content_type, body)
+        told = read_answer(content_type, answer)
         if status not in (HTTPStatus.OK, HTTPStatus.ACCEPTED) and not told and len(parcels) > 1:
             # Nobody says which one it is about: in smaller requests the others get through.
             half = len(parcels) // 2
             return [*self._store(parcels[:half]), *self._store(parcels[half:])]
-        return [answer_of(status, told, parcel.sop_instance_uid) for parcel in parcels]
+        answers = [answer_of(status, told, parcel.sop_instance_uid) for parcel in parcels]
+        if status not in _ABOUT_WHAT_IS_THERE or told:
+            return answers
+        there = Delivered(f"the service answered {named(status)}, and has the instance")
+        return [there if self._has(one) else answer for one, answer in zip(parcels, answers, strict=True)]
 
-    def _request(self, parcels: Sequence[Parcel]) -> tuple[int, str, bytes]:
-        """Send one request, with other credentials or over another connection where that may help."""
-        body = Related(parcels, self._new_boundary())
+    def _has(self, parcel: Parcel) -> bool:
+        """Ask the service whether an instance is there (QIDO-RS); one that doesn't say so has it not."""
+        study, series, uid = parcel.study_instance_uid, parcel.series_instance_uid, parcel.sop_instance_uid
+        if not all(is_uid(one or "") for one in (study, series, uid)):
+            return False
+        url = f"{self._studies}/{study}/series/{series}/instances?SOPInstanceUID={uid}"
+        try:
+            status, content_type, answer = self._exchange(functools.partial(self._get, url))
+        except (httpx.HTTPError, DeliveryError):
+            return False
+        return status == HTTPStatus.OK and lists_instance(content_type, answer, uid)
+
+    def _exchange(self, send: Callable[[str | None], _Said]) -> _Said:
+        """Send one request, with other credentials or over another connection where that may help.
+
+        Args:
+            send: sends it, with the value of the Authorization header.
+        """
         renewed, attempts = False, 0
         while True:
             authorization = self._credentials.header()
             attempts += 1
             try:
-                status, content_type, answer = self._post(body, authorization)
+                said = send(authorization)
             except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol) as error:
                 raise DeliveryError(_unreachable(error)) from None
             except (httpx.NetworkError, httpx.RemoteProtocolError):
@@ -170,24 +198,40 @@ class StowDestination:
                 raise DeliveryError("the address of the service can't be used") from None
             except RuntimeError:
                 raise DeliveryError("the gateway is being stopped") from None
-            if status != HTTPStatus.UNAUTHORIZED or renewed or not self._credentials.renew(authorization):
-                return status, content_type, answer
+            if said[0] != HTTPStatus.UNAUTHORIZED or renewed or not self._credentials.renew(authorization):
+                return said
             renewed = True
 
-    def _post(self, body: Related, authorization: str | None) -> tuple[int, str, bytes]:
+    @property
+    def _studies(self) -> str:
+        return self._service.url.rstrip("/") + "/studies"
+
+    def _post(self, body: Related, authorization: str | None) -> _Said:
         headers = {
-            **self._service.headers,
             "Content-Type": body.content_type,
             "Content-Length": str(body.size),
             "Accept": _ACCEPTED,
-            "Accept-Encoding": "identity",
         }
-        if authorization is not None:
-            headers["Authorization"] = authorization
-        url = self._service.url.rstrip("/") + "/studies"
         pieces = _once(body)
         # Closed in the end: what is left of an exception must not keep instances open.
-        with contextlib.closing(pieces), self._http.stream("POST", url, content=pieces, headers=headers) as answer:
+        with contextlib.closing(pieces):
+            return self._send("POST", self._studies, headers, authorization, pieces)
+
+    def _get(self, url: str, authorization: str | None) -> _Said:
+        return self._send("GET", url, {"Accept": "application/dicom+json"}, authorization)
+
+    def _send(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        authorization: str | None,
+        content: Iterator[bytes] | None = None,
+    ) -> _Said:
+        headers = {**self._service.headers, **headers, "Accept-Encoding": "identity"}
+        if authorization is not None:
+            headers["Authorization"] = authorization
+        with self._http.stream(method, url, content=content, headers=headers) as answer:
             deadline = self._monotonic() + self._service.response_timeout
             read = bytearray()
             for piece in answer.iter_bytes():

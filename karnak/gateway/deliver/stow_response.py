@@ -17,6 +17,7 @@ from karnak.gateway.deliver.parcel import Answer, Delivered, Refused
 # Tags of the Store Instances Response Module (PS3.18 table I.1-1).
 _FAILED_SOP_SEQUENCE, _REFERENCED_SOP_SEQUENCE = "00081198", "00081199"
 _SOP_INSTANCE_UID, _FAILURE_REASON, _WARNING_REASON = "00081155", "00081197", "00081196"
+_SOP_INSTANCE = "00080018"
 _DUPLICATE = 0x0111
 # Reasons that PS3.18 table I.2-1 and I.2-2 list; a letter x stands for any digit.
 _REASONS: Mapping[int, str] = {
@@ -65,6 +66,23 @@ def read_answer(content_type: str, body: bytes) -> Told:
         # Whatever a reader stumbles over, the service sent it.
         return Told()
     return Told()
+
+
+def lists_instance(content_type: str, body: bytes, sop_instance_uid: str) -> bool:
+    """Tell whether the answer to a search lists an instance (PS3.18 section 10.6.3); one that can't be read doesn't.
+
+    Args:
+        content_type: value of the header of that name.
+        body: all of it.
+        sop_instance_uid: of the instance.
+    """
+    if not content_type.partition(";")[0].strip().lower().endswith("json"):
+        return False
+    try:
+        found = [data_set[_SOP_INSTANCE]["Value"][0] for data_set in json.loads(body)]
+    except (ValueError, TypeError, LookupError, RecursionError):
+        return False
+    return sop_instance_uid in found
 
 
 def answer_of(status: int, told: Told, sop_instance_uid: str) -> Answer:
