@@ -28,12 +28,14 @@ PAGES = sorted([ROOT / "README.md", ROOT / "NOTICE", *(ROOT / "docs").rglob("*.m
 # What README.md was written with, and what stands for it on another machine.
 HOME = "/home/me/karnak"
 PORT = "11112"
+API = "8081"
+ORTHANC_PORT, ORTHANC_HTTP = "4242", "8042"
 # The secret of the built-in configuration, which makes one up if there is none.
 SECRET = bytes.fromhex("00112233445566778899aabbccddeeff")
 GATEWAY = "scripts/run"
+ORTHANC = "Orthanc "
 # A test must not look for processes by their name: others of that name belong to other tests.
 KILL = 'kill -9 $(pgrep -of "karnak serve")'
-API = "8081"
 UNEQUAL = {"time", "receipt", "milliseconds"}
 
 
@@ -84,6 +86,7 @@ class Reader:
     def __init__(self, folder: Path, running: ExitStack) -> None:
         self.folder = folder
         self.port, self.api = free_port(), free_port()
+        self.ports = {PORT: self.port, API: self.api, ORTHANC_PORT: free_port(), ORTHANC_HTTP: free_port()}
         self._gateway: subprocess.Popen[bytes] | None = None
         self.log = folder / "log"
         self._running = running
@@ -96,12 +99,21 @@ class Reader:
 
     def here(self, text: str) -> str:
         """What the page says, as it must be on this machine."""
-        return text.replace(HOME, str(self.folder)).replace(PORT, str(self.port)).replace(API, str(self.api))
+        text = text.replace(HOME, str(self.folder))
+        for written, port in self.ports.items():
+            text = text.replace(written, str(port))
+        # The gateway counts what it has noticed by itself, too.
+        return re.sub(r"epoch \d+", "epoch N", text)
 
     def answer(self, command: str) -> str:
         """Type a command; its answer, as a person at a terminal sees it."""
-        if command == GATEWAY:
-            return self._start_gateway()
+        if command.startswith(GATEWAY):
+            return self._start_gateway(command.removeprefix(GATEWAY).split())
+        if command.startswith(ORTHANC):
+            program = [tool("Orthanc"), *command.split()[1:]]
+            port = self.ports[ORTHANC_HTTP]
+            self._running.enter_context(server(program, port, self.folder / "orthanc.log", cwd=self.folder))
+            return ""
         if command == KILL:
             assert self._gateway is not None
             self._gateway.kill()
@@ -119,13 +131,18 @@ class Reader:
             text=True,
         )
         self._exit_code = done.returncode
-        return done.stdout
+        return self.here(done.stdout)
 
-    def _start_gateway(self) -> str:
-        """Do what `scripts/run` does, on another port; give the greeting."""
-        source = default_source(self.folder, lambda _: SECRET)
-        (self.folder / "gateway.yml").write_text(self.here(source.text) + f"api: {{ port: {self.api} }}\n")
-        command = [str(self.folder / "bin" / "karnak"), "serve", "--config", "gateway.yml"]
+    def _start_gateway(self, arguments: list[str]) -> str:
+        """Do what `scripts/run` does, on another port; give the greeting. One that runs is ended."""
+        if self._gateway is not None and self._gateway.poll() is None:
+            self._gateway.terminate()
+            self._gateway.wait(30)
+        if not arguments:
+            source = default_source(self.folder, lambda _: SECRET)
+            (self.folder / "gateway.yml").write_text(self.here(source.text) + f"api: {{ port: {self.api} }}\n")
+            arguments = ["--config", "gateway.yml"]
+        command = [str(self.folder / "bin" / "karnak"), "serve", *arguments]
         started = server(command, self.port, self.log, cwd=self.folder, env=environment())
         self._gateway = self._running.enter_context(started)
         for _ in range(600):
@@ -143,7 +160,7 @@ def python(text: str, folder: Path) -> str:
 
 
 def test_the_tour_is_true(tmp_path: Path) -> None:
-    for program in ("dcmdump", "storescu"):
+    for program in ("dcmdump", "storescu", "Orthanc", "curl"):
         tool(program)
     met = set()
     with ExitStack() as running:
@@ -151,13 +168,14 @@ def test_the_tour_is_true(tmp_path: Path) -> None:
         page = blocks(README)
         for block, following in zip(page, [*page[1:], None], strict=True):
             met.add(block.kind)
+            saved = re.findall(r"Save this as `([^`]+)`", block.above)
+            if saved:
+                (tmp_path / saved[-1]).write_text(reader.here(block.text))
+                continue
             match block.kind:
                 case "console":
                     for command, shown in exchanges(block.text):
                         assert reader.answer(command) == reader.here(shown), command
-                case "yaml":
-                    (name,) = re.findall(r"Save this as `([^`]+)`", block.above)
-                    (tmp_path / name).write_text(block.text)
                 case "python":
                     assert following is not None
                     assert following.kind == "text"
