@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
+from karnak.errors import KarnakError
 from karnak.gateway.audit import AuditEntry, AuditLog
 from karnak.gateway.ending import Endings
 from karnak.gateway.journal import Journal
@@ -171,7 +172,7 @@ class Clerk:
         except Exception as error:
             # The database is locked, gone or full. Nothing of this is forgotten: it is tried again, and after a
             # restart what was in work is due again.
-            self._journal.write_error("index failed", error)
+            self._journal.write_error("index failed", error, **_reason(error))
             self._left = wishes
             if self._stopping or not going:
                 return False
@@ -295,3 +296,12 @@ class Clerk:
             if not lane.offer(parts):
                 self._index.put_back(parts)
             self._next[name] = now if len(parts) == room else self._index.next_retry(name)
+
+
+def _reason(error: Exception) -> dict[str, str]:
+    """What a person can be told of an error; what a library says of one is not among it."""
+    if isinstance(error, KarnakError):
+        return {"reason": str(error)}
+    if isinstance(error, OSError) and error.strerror is not None:
+        return {"reason": error.strerror}
+    return {}

@@ -24,6 +24,8 @@ _SECONDS_TO_WAIT_FOR_A_LOCK = 30
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _READS_ONLY = "karnak_reads_only"
 _FILE = "index.sqlite"
+# SQLite's names of a full disk, also for the memory that its processes share, and PostgreSQL's (class 53).
+_FULL = frozenset({"SQLITE_FULL", "SQLITE_IOERR_SHMSIZE", "53100"})
 
 
 class IndexUnavailable(KarnakError):
@@ -85,7 +87,8 @@ class Database:
             yield
         except SQLAlchemyError as error:
             kind = _kind(error)
-            raise IndexUnavailable(f"the index {self.where} can't be used ({kind})", kind) from None
+            why = ": its disk is full, so make room there" if kind in _FULL else f" ({kind})"
+            raise IndexUnavailable(f"the index {self.where} can't be used{why}", kind) from None
 
 
 def index_url(data_dir: Path, url: str | None = None) -> URL:
