@@ -208,11 +208,13 @@ class FolderEntry(_DestinationEntry):
     Attributes:
         path: the folder; made when it is needed.
         layout: names of folders and files below it, with keywords of attributes in braces.
+        transfer_syntax: `keep`, or the only transfer syntax of its files, by UID, name or keyword.
     """
 
     type: Literal["folder"]
     path: Path
     layout: str = DEFAULT_LAYOUT
+    transfer_syntax: str = KEEP
 
 
 class StowEntry(_DestinationEntry):
@@ -229,6 +231,7 @@ class StowEntry(_DestinationEntry):
         connect_timeout: seconds for connecting.
         send_timeout: seconds for taking each piece of a request.
         response_timeout: seconds for the answer, once everything is sent.
+        transfer_syntax: `keep`, or the only transfer syntax that instances leave in, by UID, name or keyword.
     """
 
     type: Literal["stow"]
@@ -242,6 +245,7 @@ class StowEntry(_DestinationEntry):
     connect_timeout: Seconds = 10
     send_timeout: Seconds = 60
     response_timeout: Seconds = 60
+    transfer_syntax: str = KEEP
 
 
 class VirtualEntry(_DestinationEntry):

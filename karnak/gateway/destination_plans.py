@@ -22,6 +22,7 @@ from karnak.gateway.config_destinations import (
 from karnak.gateway.config_reading import Location, Notes, did_you_mean
 from karnak.gateway.deliver.association import Peer
 from karnak.gateway.deliver.conversion import TARGETS
+from karnak.gateway.deliver.converting import Converting
 from karnak.gateway.deliver.credentials import (
     Anonymous,
     Basic,
@@ -74,10 +75,15 @@ class DestinationPlanner:
         if isinstance(entry, DicomEntry):
             return self._dicom(entry, calling_ae_title, at)
         if isinstance(entry, StowEntry):
-            return self._stow(entry, at)
+            return self._in_syntax(entry, self._stow(entry, at), at)
         if isinstance(entry, FolderEntry):
-            return FolderDestination(self._base / entry.path, self._layout(entry, at))
+            folder = FolderDestination(self._base / entry.path, self._layout(entry, at))
+            return self._in_syntax(entry, folder, at)
         return VirtualDestination()
+
+    def _in_syntax(self, entry: StowEntry | FolderEntry, destination: Destination, at: Location) -> Destination:
+        uid = self._transfer_syntax(entry, at)
+        return Converting(destination, uid) if uid is not None else destination
 
     def _dicom(self, entry: DicomEntry, calling_ae_title: str, at: Location) -> DicomDestination:
         peer = Peer(
@@ -91,7 +97,7 @@ class DestinationPlanner:
         )
         return DicomDestination(peer, entry.maximum_associations, self._transfer_syntax(entry, at))
 
-    def _transfer_syntax(self, entry: DicomEntry, at: Location) -> str | None:
+    def _transfer_syntax(self, entry: DicomEntry | StowEntry | FolderEntry, at: Location) -> str | None:
         if entry.transfer_syntax == KEEP:
             return None
         at = (*at, "transfer_syntax")

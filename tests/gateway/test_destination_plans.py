@@ -10,6 +10,7 @@ from karnak.dsl.nodes import Source
 from karnak.gateway.config_destinations import DicomEntry, FolderEntry, StowEntry
 from karnak.gateway.config_reading import read_config
 from karnak.gateway.deliver.backoff import Backoff
+from karnak.gateway.deliver.converting import Converting
 from karnak.gateway.deliver.credentials import Basic, Bearer, ClientCredentials
 from karnak.gateway.deliver.dicom import DicomDestination
 from karnak.gateway.deliver.folder import FolderDestination
@@ -128,9 +129,23 @@ def test_a_token_file_is_read_each_time(make: Make, tmp_path: Path) -> None:
     assert credentials.header() == "Bearer another"
 
 
+def test_a_transfer_syntax_goes_before_services_and_folders(make: Make, tmp_path: Path) -> None:
+    wanted = ", transfer_syntax: Deflated Explicit VR Little Endian"
+    plan, diagnostics = make(STOW + wanted, FOLDER + wanted, STOW + ", transfer_syntax: keep")
+    assert diagnostics == ()
+    assert plan is not None
+    web, folder, kept = (outlet.destination for outlet in plan.nodes[0].outlets)
+    for made, kind in ((web, StowDestination), (folder, FolderDestination)):
+        assert isinstance(made, Converting)
+        assert (made.transfer_syntax_uid, type(made.destination)) == ("1.2.840.10008.1.2.1.99", kind)
+    assert isinstance(kept, StowDestination)
+
+
 @pytest.mark.parametrize(
     ("destination", "code", "message"),
     [
+        (STOW + ", transfer_syntax: Implizit", "G209", "there is no transfer syntax Implizit"),
+        (FOLDER + ", transfer_syntax: 1.2.840.10008.1.2.4.50", "G210", "Karnak has no codec for it"),
         (DICOM + ", transfer_syntax: Implizit", "G209", "there is no transfer syntax Implizit"),
         (
             DICOM + ", transfer_syntax: 1.2.840.10008.1.2.4.90",

@@ -25,6 +25,7 @@ from karnak.gateway.config_destinations import (
     StowEntry,
     TagEntry,
     TlsEntry,
+    VirtualEntry,
 )
 from karnak.gateway.config_house import (
     ApiSection,
@@ -93,7 +94,8 @@ def _fields(model: type[BaseModel], but: frozenset[str] = frozenset()) -> Mappin
     return {name: default for name, default in fields.items() if name not in but}
 
 
-COMMON = frozenset(_fields(DicomEntry)) & frozenset(_fields(FolderEntry))
+# A virtual destination has nothing of its own.
+COMMON = frozenset(_fields(VirtualEntry))
 
 
 @pytest.mark.parametrize(
@@ -112,7 +114,7 @@ COMMON = frozenset(_fields(DicomEntry)) & frozenset(_fields(FolderEntry))
         ("projects", 0, _fields(ProjectEntry)),
         ("forward_nodes", 0, _fields(ForwardNodeEntry)),
         ("forward_nodes", 1, _fields(SourceEntry)),
-        ("destinations", 0, {name: _fields(FolderEntry)[name] for name in COMMON}),
+        ("destinations", 0, _fields(VirtualEntry)),
         ("destinations", 1, _fields(DicomEntry, COMMON)),
         ("destinations", 2, _fields(StowEntry, COMMON)),
         ("destinations", 3, _fields(FolderEntry, COMMON)),

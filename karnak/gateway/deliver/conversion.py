@@ -72,6 +72,16 @@ def forms(transfer_syntax_uid: str, wanted: str | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys((transfer_syntax_uid, EXPLICIT_LITTLE_ENDIAN, IMPLICIT_LITTLE_ENDIAN)))
 
 
+def no_form(transfer_syntax_uid: str, wanted: str) -> str:
+    """Say that an instance can't be had in a transfer syntax.
+
+    Args:
+        transfer_syntax_uid: how it is encoded.
+        wanted: the transfer syntax.
+    """
+    return f"the instance is in {UID(transfer_syntax_uid).name} and can't be brought into {UID(wanted).name}"
+
+
 def convert(parcel: Parcel, transfer_syntax_uid: str) -> Parcel:
     """Write an instance in another transfer syntax.
 

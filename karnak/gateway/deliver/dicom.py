@@ -15,7 +15,7 @@ from pydicom.uid import UID
 from pynetdicom.status import STATUS_FAILURE, STATUS_SUCCESS, STATUS_WARNING, STORAGE_SERVICE_CLASS_STATUS
 
 from karnak.gateway.deliver.association import MAXIMUM_CONTEXTS, Association, Context, Peer
-from karnak.gateway.deliver.conversion import ConversionError, convert, forms
+from karnak.gateway.deliver.conversion import ConversionError, convert, forms, no_form
 from karnak.gateway.deliver.line import AssociationLost
 from karnak.gateway.deliver.messages import is_uid
 from karnak.gateway.deliver.parcel import Answer, Delivered, DeliveryError, Parcel, Refused
@@ -150,8 +150,7 @@ class DicomDestination:
                 return Refused(f"the instance's {what} is no UID")
         found = forms(parcel.transfer_syntax_uid, self._transfer_syntax_uid)
         if not found:
-            compressed, wanted = UID(parcel.transfer_syntax_uid).name, UID(self._transfer_syntax_uid or "").name
-            return Refused(f"the instance is in {compressed} and can't be brought into {wanted}")
+            return Refused(no_form(parcel.transfer_syntax_uid, self._transfer_syntax_uid or ""))
         return tuple(Context(parcel.sop_class_uid, form) for form in found)
 
     def _store(self, association: Association, parcel: Parcel, contexts: tuple[Context, ...]) -> Answer:
