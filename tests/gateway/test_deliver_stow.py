@@ -344,6 +344,67 @@ def test_a_service_that_breaks_off_is_asked_twice(script: Script) -> None:
     assert len(to.asked) == 2
 
 
+ANSWER = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: application/dicom+json\r\nContent-Length: 49\r\n\r\n"
+    b'{"00081199":{"vr":"SQ","Value":[]},"00081198":{}}'
+)
+
+
+def test_an_answer_that_breaks_off_at_any_byte_is_no_delivery() -> None:
+    sent = 0
+
+    def breaks_off(connection: socket.socket) -> None:
+        read_request(connection)
+        connection.sendall(ANSWER[:sent])
+
+    # Once the head is whole the service has answered; what it said of the instance is not known.
+    whole = ANSWER.index(b"\r\n\r\n") + 4
+    with bytes_service(breaks_off) as to:
+        made = destination(to)
+        for sent in range(len(ANSWER)):
+            (answer,) = made.deliver([parcel(1, 10)])
+            assert isinstance(answer, Refused), sent
+            asked = len(to.asked)
+        made.close()
+    assert whole < len(ANSWER) <= asked
+
+
+@pytest.mark.parametrize("count", [0, 1, 20, 80, -1])
+def test_an_answer_that_stops_at_a_byte_is_left(count: int) -> None:
+    def stops(connection: socket.socket) -> None:
+        read_request(connection)
+        connection.sendall(ANSWER[:count])
+        threading.Event().wait(20)
+
+    with bytes_service(stops) as to:
+        made = destination(to, response_timeout=0.3)
+        assert list(made.deliver([parcel(1, 10)])) == [Refused("no answer in time")]
+        made.close()
+    assert len(to.asked) == 1
+
+
+@pytest.mark.parametrize("hundred", [3, 4, 5])
+def test_no_status_of_redirection_or_failure_is_a_delivery(hundred: int) -> None:
+    status = 0
+
+    def answer(asked: Asked) -> Response:
+        return Response(SECRET if status != 304 else None, status, headers={"WWW-Authenticate": SECRET})
+
+    with web_service(answer) as to:
+        made = destination(to)
+        for status in range(100 * hundred, 100 * hundred + 100):
+            try:
+                (said,) = made.deliver([parcel(1, 10)])
+                assert isinstance(said, Refused)
+                reason = said.reason
+            except DeliveryError as error:
+                reason = str(error)
+            assert f" {status}" in reason
+            assert SECRET not in reason
+        made.close()
+    assert len(to.asked) == 100
+
+
 def test_a_connection_that_broke_is_replaced_once() -> None:
     def answers(connection: socket.socket) -> None:
         read_request(connection)
