@@ -28,7 +28,8 @@ from benchmarks.tables import Table, rounded, times
 from karnak.gateway.deliver.association import Peer
 from karnak.gateway.deliver.dicom import DicomDestination
 from karnak.gateway.deliver.parcel import Delivered, Destination, Parcel
-from karnak.gateway.deliver.stow import Service, StowDestination
+from karnak.gateway.deliver.service import Service
+from karnak.gateway.deliver.stow import StowDestination
 from karnak.runtime.part10 import read_instance, split_part10
 from tests.system.programs import Orthanc, free_port, orthanc, server, tool
 

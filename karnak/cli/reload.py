@@ -19,7 +19,7 @@ def reload(config: Path | None) -> None:
     They are checked here first; with an error nothing is asked of the gateway, and exit code is 1. The gateway is asked
     by its API. Without one, send it SIGHUP.
     """
-    from karnak.cli.serve import read_plan
+    from karnak.cli.plans import read_plan
     from karnak.gateway.api.caller import order_reload
     from karnak.gateway.metrics import ReloadOutcome
 

@@ -1,6 +1,5 @@
 """`karnak serve`: run the gateway until it is told to stop."""
 
-import os
 import queue
 import secrets
 import signal
@@ -14,15 +13,13 @@ from types import FrameType
 import click
 
 from karnak.cli.configured import show_findings
+from karnak.cli.plans import read_plan
 from karnak.dsl.diagnostics import Diagnostic
-from karnak.dsl.nodes import Source
-from karnak.dsl.source import open_source
 from karnak.errors import KarnakError
-from karnak.gateway.defaults import default_source
 from karnak.gateway.doors import open_doors
 from karnak.gateway.gateway import Gateway, Read
 from karnak.gateway.journal import Journal, quieten_libraries
-from karnak.gateway.plan import Plan, make_plan
+from karnak.gateway.plan import Plan
 from karnak.gateway.programs import Programs
 from karnak.gateway.receipts import Receipts
 from karnak.runtime.deidentify import Engine
@@ -55,9 +52,12 @@ def serve(config: Path | None, engine: Engine | None, check: bool) -> None:
     second one doesn't. SIGHUP reads the configuration again.
     """
     programs = Programs()
+    journal = Journal(sys.stderr, _now)
 
     def read() -> tuple[Plan | None, tuple[Diagnostic, ...]]:
-        plan, found = read_plan(config, programs)
+        plan, found = read_plan(
+            config, programs, lambda error: journal.write("certificate not renewed", reason=str(error))
+        )
         return plan if plan is None or engine is None else replace(plan, engine=engine), found
 
     plan, found = read()
@@ -66,44 +66,17 @@ def serve(config: Path | None, engine: Engine | None, check: bool) -> None:
         sys.exit(EXIT_FINDINGS if found else 0)
     if plan is None:
         sys.exit(EXIT_USAGE)
-    _run(plan, read)
+    _run(plan, read, journal)
 
 
-def read_plan(config: Path | None, programs: Programs | None = None) -> tuple[Plan | None, tuple[Diagnostic, ...]]:
-    """Read and check a configuration and all that it names.
-
-    Args:
-        config: its file, or None for the built-in one.
-        programs: profiles that were compiled before.
-
-    Returns:
-        The plan, or None where a finding is an error; and what was found.
-    """
-    source, base, found = _read(config)
-    if found:
-        return None, found
-    plan, found = make_plan(source, base, os.environ, programs)
-    if plan is None or config is None:
-        return plan, found
-    return replace(plan, files=(config, *plan.files)), found
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
-def _read(config: Path | None) -> tuple[Source, Path, tuple[Diagnostic, ...]]:
-    if config is None:
-        folder = Path.cwd()
-        return default_source(folder, secrets.token_bytes), folder, ()
-    source, found = open_source(config)
-    return source, config.parent, found
-
-
-def _run(plan: Plan, read: Read) -> None:
-    def clock() -> datetime:
-        return datetime.now(UTC)
-
-    journal = Journal(sys.stderr, clock)
+def _run(plan: Plan, read: Read, journal: Journal) -> None:
     quieten_libraries(journal)
     receipts = Receipts(time.time_ns, secrets.token_bytes)
-    gateway = Gateway(plan, read, journal, clock, receipts, secrets.token_bytes, open_doors)
+    gateway = Gateway(plan, read, journal, _now, receipts, secrets.token_bytes, open_doors)
     wishes: queue.SimpleQueue[bool] = queue.SimpleQueue()
 
     def stop(number: int, _: FrameType | None) -> None:

@@ -2,12 +2,12 @@
 
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from ipaddress import ip_address
 from pathlib import Path
-from ssl import SSLContext
 from urllib.parse import urlsplit
 
+from karnak.errors import KarnakError
 from karnak.gateway.config_destinations import (
     KEEP,
     BasicEntry,
@@ -36,10 +36,12 @@ from karnak.gateway.deliver.dicom import DicomDestination
 from karnak.gateway.deliver.folder import FolderDestination
 from karnak.gateway.deliver.layout import Layout, LayoutError
 from karnak.gateway.deliver.parcel import Destination
-from karnak.gateway.deliver.stow import Service, StowDestination, http_client
-from karnak.gateway.deliver.tls import TlsError, Trust, client_context
+from karnak.gateway.deliver.service import Clients, Service
+from karnak.gateway.deliver.stow import StowDestination
+from karnak.gateway.deliver.tls import RenewedTrust, TlsError, Trust
 from karnak.gateway.deliver.virtual import VirtualDestination
 from karnak.gateway.projects import readable_by_others
+from karnak.gateway.renewed import Rules
 from karnak.gateway.transfer_syntaxes import transfer_syntax_uid
 from karnak.standard.uids import uid_name
 
@@ -57,9 +59,13 @@ class DestinationPlanner:
         base: folder that relative paths start from.
         environment: environment variables.
         notes: where to note what is wrong.
+        failed: is told, later, of renewed files for TLS that can't be used; the last good ones stay in force.
     """
 
-    def __init__(self, base: Path, environment: Mapping[str, str], notes: Notes) -> None:
+    def __init__(
+        self, base: Path, environment: Mapping[str, str], notes: Notes, failed: Callable[[KarnakError], None]
+    ) -> None:
+        self._failed = failed
         self._base = base
         self._environment = environment
         self._notes = notes
@@ -177,9 +183,9 @@ class DestinationPlanner:
             response_timeout=service.response_timeout,
             tls=self.tls(entry.tls or TlsEntry(), (*at, "tls")) if secure else None,
         )
-        return ClientCredentials(client, http_client(server), time.monotonic)
+        return ClientCredentials(client, Clients(server), time.monotonic)
 
-    def tls(self, entry: TlsEntry, at: Location) -> SSLContext | None:
+    def tls(self, entry: TlsEntry, at: Location) -> Rules | None:
         """Make what TLS asks for, or None where something is wrong.
 
         Args:
@@ -194,7 +200,7 @@ class DestinationPlanner:
         files = (entry.ca_file, entry.certificate_file, entry.key_file)
         ca, certificate, key = (self._base / file if file is not None else None for file in files)
         try:
-            return client_context(Trust(ca, certificate, key, entry.check_host, entry.verify))
+            return RenewedTrust(Trust(ca, certificate, key, entry.check_host, entry.verify), self._failed)
         except TlsError as error:
             self._notes.add("G305", str(error), at)
             return None

@@ -31,7 +31,7 @@ from karnak.gateway.receive.process import Settings
 from karnak.gateway.receive.stow import Sender, StowDoor, StowSettings
 from karnak.gateway.receive.stow_request import Limits as StowLimits
 from karnak.gateway.receive.supervisor import Receivers, listen
-from karnak.gateway.receive.tls import RenewedRules, TlsFiles, UnusableCertificate
+from karnak.gateway.receive.tls import RenewedRules, TlsFiles
 from karnak.gateway.route import Caller, ForwardNode, refusal_of
 from karnak.gateway.spool import Arrival, Spool
 
@@ -276,7 +276,7 @@ class _StowDesk:
         """Say that something unforeseen has happened to a request."""
         self._journal.write_error("request failed", error)
 
-    def certificate_failed(self, error: UnusableCertificate) -> None:
+    def certificate_failed(self, error: KarnakError) -> None:
         """Say that new certificates can't be used; the last good ones stay."""
         self._journal.write("certificate refused", reason=str(error))
 

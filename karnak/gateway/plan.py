@@ -5,7 +5,7 @@ instance out without its rules is an error here, not a surprise later. All mista
 collected; there is a plan only where there are none.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -15,6 +15,7 @@ from karnak.dsl.diagnostics import Diagnostic, has_errors, in_order
 from karnak.dsl.findings import Findings
 from karnak.dsl.nodes import Source
 from karnak.dsl.selectors import read_tag
+from karnak.errors import KarnakError
 from karnak.gateway.config import Config, ForwardNodeEntry, SourceEntry
 from karnak.gateway.config_destinations import CsvEntry, TagEntry
 from karnak.gateway.config_house import Listen
@@ -60,7 +61,11 @@ class Plan:
 
 
 def make_plan(
-    source: Source, base: Path, environment: Mapping[str, str], programs: Programs | None = None
+    source: Source,
+    base: Path,
+    environment: Mapping[str, str],
+    programs: Programs | None = None,
+    failed: Callable[[KarnakError], None] = lambda _: None,
 ) -> tuple[Plan | None, tuple[Diagnostic, ...]]:
     """Read and check a configuration, and everything it names.
 
@@ -69,6 +74,7 @@ def make_plan(
         base: folder that its relative paths start from.
         environment: environment variables.
         programs: profiles that were compiled before, for a reload.
+        failed: is told, later, of renewed files for TLS that can't be used; the last good ones stay in force.
 
     Returns:
         The plan, or None where a diagnostic is an error.
@@ -79,7 +85,7 @@ def make_plan(
     notes = Notes(reading.root)
     projects = resolve_projects(reading.config.projects, base, environment, notes, programs or Programs())
     house = plan_house(reading.config, base, environment, notes)
-    destinations = DestinationPlanner(base, environment, notes)
+    destinations = DestinationPlanner(base, environment, notes, failed)
     plan = _Planner(reading.config, base, projects, destinations, house, notes).plan()
     return (None if has_errors(notes.all) else plan), notes.all
 

@@ -7,12 +7,12 @@ refused.
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
-from ssl import SSLContext
 from typing import Literal
 
 from karnak.gateway.deliver.backoff import DEFAULT_BACKOFF, Backoff
 from karnak.gateway.deliver.parcel import Destination
 from karnak.gateway.pseudonyms import PseudonymSource
+from karnak.gateway.renewed import Rules
 from karnak.ir.expression import Expression
 from karnak.runtime.evaluate import condition_holds
 from karnak.runtime.keys import Project
@@ -50,12 +50,12 @@ class ReportAddress:
     Attributes:
         host: name or address.
         port: TCP port.
-        tls: what TLS asks for, or None to do without.
+        tls: gives what TLS asks for, anew for each connection; None to do without.
     """
 
     host: str
     port: int
-    tls: SSLContext | None = None
+    tls: Rules | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,17 +14,19 @@ from ssl import SSLContext
 
 import pytest
 
+from karnak.errors import KarnakError
 from karnak.gateway.courier import Courier
 from karnak.gateway.deliver.backoff import Backoff, Patience
 from karnak.gateway.deliver.event_report import send_report
 from karnak.gateway.deliver.parcel import DeliveryError
-from karnak.gateway.deliver.tls import Trust, client_context
+from karnak.gateway.deliver.tls import RenewedTrust, Trust
 from karnak.gateway.disk import Disk
 from karnak.gateway.journal import Journal
 from karnak.gateway.machine import Machine
 from karnak.gateway.owed_reports import DamagedReport, Owed, OwedReports
 from karnak.gateway.receive.commitment import Reference, Report, Reporter, Transaction
 from karnak.gateway.receive.tls import TlsFiles, listening_rules
+from karnak.gateway.renewed import Rules
 from karnak.gateway.route import Caller, ForwardNode, ReportAddress, Sender, report_address
 from tests.gateway.certificates import Authority
 from tests.gateway.receive.commitments import Scu
@@ -46,6 +48,10 @@ def _collect() -> Iterator[None]:
     """They are found here, and not in somebody else's test."""
     yield
     gc.collect()
+
+
+def _fails(error: KarnakError) -> None:
+    raise AssertionError(error)
 
 
 class Here:
@@ -274,10 +280,10 @@ def test_pynetdicom_hears_over_a_new_association(secure: bool, tmp_path: Path) -
     authority = Authority(tmp_path)
     theirs, ours = authority.issue("scu"), authority.issue("karnak")
     rules: SSLContext | None = None
-    trust: SSLContext | None = None
+    trust: Rules | None = None
     if secure:
         rules = listening_rules(TlsFiles(theirs.certificate, theirs.key, authority.file))
-        trust = client_context(Trust(authority.file, ours.certificate, ours.key))
+        trust = RenewedTrust(Trust(authority.file, ours.certificate, ours.key), _fails)
     scu = Scu(free_port())
     with house(tmp_path, send=send_report, address=ReportAddress("127.0.0.1", scu.port, trust)) as made:
         assert made.ask(SAFE, LOST)
@@ -294,7 +300,7 @@ def test_a_report_does_not_leave_without_the_tls_that_is_asked_for(tmp_path: Pat
     authority, stranger = Authority(tmp_path), Authority(tmp_path, "stranger")
     theirs = stranger.issue("scu")
     rules = listening_rules(TlsFiles(theirs.certificate, theirs.key))
-    trust = client_context(Trust(authority.file))
+    trust = RenewedTrust(Trust(authority.file), _fails)
     scu = Scu(free_port())
     with house(tmp_path, send=send_report, address=ReportAddress("127.0.0.1", scu.port, trust)) as made:
         for listening in (rules, None):

@@ -15,7 +15,8 @@ from starlette.responses import JSONResponse, Response
 
 from karnak.gateway.deliver.credentials import Bearer, Client, ClientCredentials, CredentialsError
 from karnak.gateway.deliver.parcel import Delivered, DeliveryError, Parcel
-from karnak.gateway.deliver.stow import Service, StowDestination
+from karnak.gateway.deliver.service import Service
+from karnak.gateway.deliver.stow import StowDestination
 from karnak.testing.specimen import EXPLICIT
 from tests.gateway.instances import SECONDARY_CAPTURE
 from tests.gateway.web import Answering, Asked, WebService, bytes_service, web_service
@@ -49,7 +50,7 @@ def client_of(to: WebService, clock: Clock, **more: object) -> Iterator[ClientCr
     with httpx.Client(timeout=2, trust_env=False, verify=False) as http:
         client = Client(f"{to.url}/token", "karnak", SECRET, **more)  # type: ignore[arg-type]
         assert SECRET not in repr(client)
-        yield ClientCredentials(client, http, clock)
+        yield ClientCredentials(client, lambda: http, clock)
 
 
 def test_a_token_is_used_until_shortly_before_it_ends() -> None:
@@ -157,7 +158,7 @@ def test_a_server_that_is_not_there_or_silent() -> None:
     with client_of(to, Clock()) as credentials, pytest.raises(CredentialsError, match="can't be reached"):
         credentials.header()
     with bytes_service(is_silent) as to, httpx.Client(timeout=0.2, verify=False) as http:
-        credentials = ClientCredentials(Client(to.url, "karnak", SECRET), http, Clock())
+        credentials = ClientCredentials(Client(to.url, "karnak", SECRET), lambda: http, Clock())
         with pytest.raises(CredentialsError, match="did not answer in time"):
             credentials.header()
 

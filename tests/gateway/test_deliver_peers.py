@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from pydicom import dcmread
 
+from karnak.errors import KarnakError
 from karnak.gateway.deliver.association import Peer
 from karnak.gateway.deliver.dicom import DicomDestination
 from karnak.gateway.deliver.parcel import Delivered, DeliveryError, Parcel
-from karnak.gateway.deliver.tls import TlsError, Trust, client_context
+from karnak.gateway.deliver.tls import RenewedTrust, TlsError, Trust, client_context
 from karnak.testing.specimen import DEFLATED, EXPLICIT, IMPLICIT, encoded, leaf
 from tests.gateway.certificates import Authority, Pair
 from tests.gateway.instances import SECONDARY_CAPTURE
@@ -27,8 +28,12 @@ def parcel(syntax: str, number: int = 1) -> Parcel:
     return Parcel((data_set[:400], memoryview(data_set)[400:]), syntax, SECONDARY_CAPTURE, f"2.25.{number}")
 
 
+def _fails(error: KarnakError) -> None:
+    raise AssertionError(error)
+
+
 def destination(port: int, trust: Trust | None = None) -> DicomDestination:
-    tls = client_context(trust) if trust is not None else None
+    tls = RenewedTrust(trust, _fails) if trust is not None else None
     return DicomDestination(Peer("STORESCP", "127.0.0.1", port, "KARNAK", 10, 10, tls), 1)
 
 
@@ -112,10 +117,25 @@ def test_a_peer_that_asks_for_a_certificate_and_gets_none(tmp_path: Path) -> Non
     assert list((tmp_path / "got").iterdir()) == []
 
 
+def test_a_renewed_certificate_is_shown_to_the_next_association(tmp_path: Path) -> None:
+    """The first one is of an authority that the peer doesn't know; then it is replaced, and nobody reloads anything."""
+    authority, other = Authority(tmp_path), Authority(tmp_path, "other")
+    wrong, good = other.issue("wrong"), authority.issue("good")
+    own = tmp_path / "own.pem"
+    own.write_bytes(wrong.certificate.read_bytes() + wrong.key.read_bytes())
+    with storescp(tmp_path / "got", *tls_options(authority.issue("server"), authority), "-rc") as port:
+        made = destination(port, Trust(authority.file, own))
+        with pytest.raises(DeliveryError, match=r"TLS|the peer closed the connection instead"):
+            made.deliver([parcel(EXPLICIT)])
+        own.write_bytes(good.certificate.read_bytes() + good.key.read_bytes())
+        assert made.deliver([parcel(EXPLICIT)]) == [Delivered()]
+        made.close()
+
+
 def test_tls_to_a_peer_without(tmp_path: Path) -> None:
     with storescp(tmp_path / "got") as port:
         made = DicomDestination(
-            Peer("STORESCP", "127.0.0.1", port, "KARNAK", 1, 1, client_context(Trust(verify=False))), 1
+            Peer("STORESCP", "127.0.0.1", port, "KARNAK", 1, 1, RenewedTrust(Trust(verify=False), _fails)), 1
         )
         with pytest.raises(DeliveryError, match=r"the peer and we agree on no TLS|no connection within 1 s"):
             made.deliver([parcel(EXPLICIT)])

@@ -13,10 +13,12 @@ import pytest
 from pydicom import dcmread
 from starlette.responses import JSONResponse, Response
 
+from karnak.errors import KarnakError
 from karnak.gateway.deliver.credentials import Basic
 from karnak.gateway.deliver.parcel import Answer, Delivered, DeliveryError, Parcel, Refused
-from karnak.gateway.deliver.stow import Service, StowDestination
-from karnak.gateway.deliver.tls import Trust, client_context
+from karnak.gateway.deliver.service import Service
+from karnak.gateway.deliver.stow import StowDestination
+from karnak.gateway.deliver.tls import RenewedTrust, Trust
 from karnak.testing.specimen import EXPLICIT, encoded, leaf
 from tests.gateway.certificates import Authority
 from tests.gateway.instances import SECONDARY_CAPTURE
@@ -39,6 +41,14 @@ def parcel(number: int = 1, size: int = 1000) -> Parcel:
     data_set = encoded([leaf("SOPClassUID", SECONDARY_CAPTURE), leaf("SOPInstanceUID", f"2.25.{number}"),
                         leaf("PatientName", "P^1"), leaf("PixelData", bytes(size), "OW")])  # fmt: skip
     return Parcel((data_set[:70], memoryview(data_set)[70:]), EXPLICIT, SECONDARY_CAPTURE, f"2.25.{number}")
+
+
+def _rules(trust: Trust) -> RenewedTrust:
+    return RenewedTrust(trust, _fails)
+
+
+def _fails(error: KarnakError) -> None:
+    raise AssertionError(error)
 
 
 def boundaries() -> Iterator[str]:
@@ -444,10 +454,31 @@ def test_a_destination_that_was_closed_sends_nothing() -> None:
 def test_tls_and_whom_it_trusts(tmp_path: Path) -> None:
     authority, other = Authority(tmp_path), Authority(tmp_path, "other")
     with web_service(takes_all, tls=authority.issue("server")) as to:
-        assert send(destination(to, tls=client_context(Trust(authority.file))), 1) == [Delivered()]
+        assert send(destination(to, tls=_rules(Trust(authority.file))), 1) == [Delivered()]
         with pytest.raises(DeliveryError, match=r"^the service's certificate is not trusted$"):
-            send(destination(to, tls=client_context(Trust(other.file))), 1)
-        assert send(destination(to, tls=client_context(Trust(verify=False))), 1) == [Delivered()]
+            send(destination(to, tls=_rules(Trust(other.file))), 1)
+        assert send(destination(to, tls=_rules(Trust(verify=False))), 1) == [Delivered()]
+    assert len(to.asked) == 2
+
+
+def test_renewed_authorities_hold_for_the_next_request(tmp_path: Path) -> None:
+    authority, other = Authority(tmp_path), Authority(tmp_path, "other")
+    trusted = tmp_path / "trusted.pem"
+    trusted.write_bytes(other.file.read_bytes())
+    failures: list[str] = []
+    with web_service(takes_all, tls=authority.issue("server")) as to:
+        made = destination(to, tls=RenewedTrust(Trust(trusted), lambda error: failures.append(str(error))))
+        with pytest.raises(DeliveryError, match="the service's certificate is not trusted"):
+            made.deliver([parcel(1)])
+        trusted.write_bytes(authority.file.read_bytes() + b"\n")
+        assert list(made.deliver([parcel(1)])) == [Delivered()]
+        trusted.write_text("half of a certificate")
+        assert list(made.deliver([parcel(2)])) == [Delivered()]
+        assert failures == ["trusted.pem holds no certificates in PEM form"]
+        trusted.write_bytes(other.file.read_bytes())
+        with pytest.raises(DeliveryError, match="the service's certificate is not trusted"):
+            made.deliver([parcel(3)])
+        made.close()
     assert len(to.asked) == 2
 
 
@@ -455,14 +486,14 @@ def test_http_2_where_the_service_speaks_it(tmp_path: Path) -> None:
     authority = Authority(tmp_path)
     document = json.dumps(report([item("2.25.1"), item("2.25.2")])).encode()
     with http2_service(authority.issue("server"), 200, document) as to:
-        made = destination(to, tls=client_context(Trust(authority.file)))
+        made = destination(to, tls=_rules(Trust(authority.file)))
         parcels = [parcel(1, 1_000_000), parcel(2)]
         assert list(made.deliver(parcels)) == [Delivered()] * 2
         made.close()
         (asked,) = to.asked
         assert (asked.method, asked.path) == ("POST", "/dicom-web/studies")
         assert [content for _, content in asked.parts()] == [b"".join(one.file()) for one in parcels]
-        only_one = destination(to, tls=client_context(Trust(authority.file)), http2=False)
+        only_one = destination(to, tls=_rules(Trust(authority.file)), http2=False)
         assert send(only_one, 1) == [Refused("the connection broke before the answer")]
 
 

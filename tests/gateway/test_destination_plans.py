@@ -68,8 +68,8 @@ def test_settings_become_destinations(make: Make, tmp_path: Path) -> None:
     assert isinstance(secure, DicomDestination)
     assert secure._transfer_syntax_uid is None
     assert secure._peer.tls is not None
-    assert not secure._peer.tls.check_hostname
-    assert secure._peer.tls.get_ca_certs()[0]["subject"] == ((("commonName", "ca"),),)
+    assert not secure._peer.tls().check_hostname
+    assert secure._peer.tls().get_ca_certs()[0]["subject"] == ((("commonName", "ca"),),)
     assert isinstance(web, StowDestination)
     assert str(web) == "https://pacs.example/dicom-web"
     assert (web.at_once, web.parallel) == (3, 7)
@@ -98,7 +98,7 @@ def test_credentials_are_read_and_stand_nowhere(make: Make) -> None:
     found = []
     for outlet in plan.nodes[0].outlets:
         assert isinstance(outlet.destination, StowDestination)
-        found.append(outlet.destination._credentials)
+        found.append(outlet.destination._requests._credentials)
         assert SECRET not in repr(outlet)
     assert found[:2] == [Basic("trial", SECRET)] * 2
     for bearer in found[2:4]:
@@ -122,7 +122,7 @@ def test_a_token_file_is_read_each_time(make: Make, tmp_path: Path) -> None:
     assert plan is not None
     destination = plan.nodes[0].outlets[0].destination
     assert isinstance(destination, StowDestination)
-    credentials = destination._credentials
+    credentials = destination._requests._credentials
     assert credentials.header() == f"Bearer {SECRET}"
     (tmp_path / "password").write_text("another")
     assert credentials.renew(f"Bearer {SECRET}")

@@ -10,7 +10,8 @@ from pydicom.dataset import Dataset
 
 from karnak.gateway.deliver.credentials import Basic
 from karnak.gateway.deliver.parcel import Delivered, Parcel, Refused
-from karnak.gateway.deliver.stow import Service, StowDestination
+from karnak.gateway.deliver.service import Service
+from karnak.gateway.deliver.stow import StowDestination
 from karnak.testing.specimen import EXPLICIT, IMPLICIT, encoded, leaf
 from tests.system.programs import orthanc
 

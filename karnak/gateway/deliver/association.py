@@ -34,6 +34,7 @@ from karnak.gateway.deliver.messages import (
     store_request,
 )
 from karnak.gateway.deliver.parcel import DeliveryError, Parcel
+from karnak.gateway.renewed import Rules
 from karnak.runtime.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 
 _APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
@@ -69,7 +70,7 @@ class Peer:
         calling_ae_title: what we call ourselves.
         connect_timeout: seconds for connecting and negotiating.
         response_timeout: seconds for taking a piece of an instance, and for the status.
-        tls: what TLS asks for, or None to do without.
+        tls: gives what TLS asks for, anew for each connection; None to do without.
     """
 
     ae_title: str
@@ -78,7 +79,7 @@ class Peer:
     calling_ae_title: str
     connect_timeout: float
     response_timeout: float
-    tls: ssl.SSLContext | None = None
+    tls: Rules | None = None
 
 
 class Association:
@@ -115,7 +116,7 @@ class Association:
         """
         deadline = time.monotonic() + peer.connect_timeout
         try:
-            line = Line.connect(peer.host, peer.port, deadline, peer.tls)
+            line = Line.connect(peer.host, peer.port, deadline, peer.tls() if peer.tls is not None else None)
         except TimeoutError:
             raise DeliveryError(f"no connection within {peer.connect_timeout:g} s") from None
         association = cls(line, peer)

@@ -153,11 +153,11 @@ class ClientCredentials:
 
     Args:
         client: what we are there.
-        http: sends the requests.
+        http: gives what sends the requests.
         monotonic: a clock that never goes back, in seconds.
     """
 
-    def __init__(self, client: Client, http: httpx.Client, monotonic: Callable[[], float]) -> None:
+    def __init__(self, client: Client, http: Callable[[], httpx.Client], monotonic: Callable[[], float]) -> None:
         self._client = client
         self._http = http
         self._monotonic = monotonic
@@ -186,7 +186,7 @@ class ClientCredentials:
         self._token = None
         method = "client_secret_post" if self._client.in_body else "client_secret_basic"
         server = OAuth2Client(
-            _Session(self._http),
+            _Session(self._http()),
             self._client.client_id,
             self._client.client_secret,
             token_endpoint_auth_method=method,

@@ -31,7 +31,7 @@ def send_report(report: Report, caller: Caller, address: ReportAddress, seconds:
     ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = ae.connection_timeout = seconds
     ae.add_requested_context(STORAGE_COMMITMENT)
     role = build_role(STORAGE_COMMITMENT, scp_role=True)
-    tls = (address.tls, address.host) if address.tls is not None else None
+    tls = (address.tls(), address.host) if address.tls is not None else None
     association = ae.associate(address.host, address.port, ae_title=caller.calling_ae, ext_neg=[role], tls_args=tls)
     if not association.is_established:
         how = "over TLS " if tls is not None else ""

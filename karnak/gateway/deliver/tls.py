@@ -5,10 +5,12 @@ traffic secret after a key is lost.
 """
 
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from karnak.errors import KarnakError
+from karnak.gateway.renewed import RenewedContext
 
 # Forward secrecy and authenticated encryption (RFC 9325 section 4.2); TLS 1.3 has nothing else.
 _SUITES = "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM"
@@ -71,3 +73,19 @@ def client_context(trust: Trust) -> ssl.SSLContext:
         except OSError as error:
             raise TlsError(f"{names} can't be read: {error.strerror}") from None
     return context
+
+
+class RenewedTrust(RenewedContext):
+    """What connections are wrapped with, as the files have it now; those of the system are read once.
+
+    Args:
+        trust: what is asked for.
+        failed: is told once about each state of the files that can't be used.
+
+    Raises:
+        TlsError: they can't be used, and there is nothing before them.
+    """
+
+    def __init__(self, trust: Trust, failed: Callable[[KarnakError], None]) -> None:
+        named = (trust.ca_file, trust.certificate_file, trust.key_file)
+        super().__init__(lambda: client_context(trust), [file for file in named if file is not None], failed)

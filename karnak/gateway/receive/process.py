@@ -23,6 +23,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from karnak.errors import KarnakError
 from karnak.gateway.disk import Disk
 from karnak.gateway.journal import Value
 from karnak.gateway.receipts import Receipts
@@ -32,7 +33,7 @@ from karnak.gateway.receive.commitment import Reporter, Transaction
 from karnak.gateway.receive.listener import Listener
 from karnak.gateway.receive.places import Places
 from karnak.gateway.receive.reporting import Reporting
-from karnak.gateway.receive.tls import RenewedRules, TlsFiles, UnusableCertificate
+from karnak.gateway.receive.tls import RenewedRules, TlsFiles
 from karnak.gateway.route import Caller
 from karnak.gateway.spool import Durability, Spool
 
@@ -187,7 +188,7 @@ def _end(listener: Listener | None, spool: Spool, seconds: float) -> None:
     os._exit(0)
 
 
-def _say_tls(desk: Desk, error: UnusableCertificate) -> None:
+def _say_tls(desk: Desk, error: KarnakError) -> None:
     desk.journal("certificate not renewed", reason=str(error))
 
 

@@ -1,18 +1,16 @@
 """TLS for listening, by BCP 195: TLS 1.3, or TLS 1.2 with the cipher suites that RFC 9325 section 4.2 names.
 
-Certificates are renewed while the gateway runs: each new connection gets what the files say now. Files that can't be
-used (half written, a key that doesn't fit) leave the last good ones in force.
 Source: PS3.15 annex B, RFC 8996, RFC 9325.
 """
 
 import ssl
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from karnak.errors import KarnakError
+from karnak.gateway.renewed import RenewedContext
 
 # For TLS 1.2; those of TLS 1.3 are all good.
 CIPHERS = ":".join(
@@ -96,7 +94,7 @@ def listening_rules(files: TlsFiles) -> ssl.SSLContext:
     return context
 
 
-class RenewedRules:
+class RenewedRules(RenewedContext):
     """The rules of TLS as the files have them now; call it for each connection, from any thread.
 
     Args:
@@ -107,37 +105,9 @@ class RenewedRules:
         UnusableCertificate: they can't be used, and there is nothing before them.
     """
 
-    def __init__(self, files: TlsFiles, failed: Callable[[UnusableCertificate], None]) -> None:
-        self._files = files
-        self._failed = failed
-        self._lock = threading.Lock()
-        # Looked at before they are read: what changes meanwhile is read again.
-        self._seen = self._look()
-        self._rules = listening_rules(files)
-
-    def __call__(self) -> ssl.SSLContext:
-        """The rules for the next connection."""
-        with self._lock:
-            seen = self._look()
-            if seen != self._seen:
-                self._seen = seen
-                try:
-                    self._rules = listening_rules(self._files)
-                except UnusableCertificate as error:
-                    self._failed(error)
-            return self._rules
-
-    def _look(self) -> tuple[tuple[int, int, int] | None, ...]:
-        files = (self._files.certificate, self._files.key, self._files.client_authorities)
-        return tuple(_state_of(file) for file in files if file is not None)
-
-
-def _state_of(file: Path) -> tuple[int, int, int] | None:
-    try:
-        found = file.stat()
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_size, found.st_ino
+    def __init__(self, files: TlsFiles, failed: Callable[[KarnakError], None]) -> None:
+        named = (files.certificate, files.key, files.client_authorities)
+        super().__init__(lambda: listening_rules(files), [file for file in named if file is not None], failed)
 
 
 def _words(error: OSError | ValueError) -> str:

@@ -7,14 +7,15 @@ from pathlib import Path
 import httpx
 import pytest
 
-from karnak.gateway.receive.tls import RenewedRules, TlsFiles, UnusableCertificate
+from karnak.errors import KarnakError
+from karnak.gateway.receive.tls import RenewedRules, TlsFiles
 from tests.gateway.certificates import Authority, Pair
 from tests.gateway.receive.stow_doors import Running, running
 from tests.gateway.receive.test_stow import HEADERS
 from tests.gateway.receive.test_stow_request import body, file
 
 
-def listener(pair: Pair, failures: list[UnusableCertificate], client_ca: Path | None = None) -> RenewedRules:
+def listener(pair: Pair, failures: list[KarnakError], client_ca: Path | None = None) -> RenewedRules:
     return RenewedRules(TlsFiles(pair.certificate, pair.key, client_ca), failures.append)
 
 
@@ -37,7 +38,7 @@ def put(new: Pair, old: Pair) -> None:
 
 def test_instances_come_over_tls_and_a_renewed_certificate_is_used_at_once(tmp_path: Path) -> None:
     first, second = Authority(tmp_path, "first"), Authority(tmp_path, "second")
-    pair, told = first.issue("server"), list[UnusableCertificate]()
+    pair, told = first.issue("server"), list[KarnakError]()
     with running(tmp_path / "data", tls=listener(pair, told)) as door, client_of(first) as before:
         assert post(door, before) == 200
         put(second.issue("renewed"), pair)
@@ -52,7 +53,7 @@ def test_instances_come_over_tls_and_a_renewed_certificate_is_used_at_once(tmp_p
 
 
 def test_renewed_files_that_can_not_be_used_leave_the_last_good_ones(tmp_path: Path) -> None:
-    authority, told = Authority(tmp_path), list[UnusableCertificate]()
+    authority, told = Authority(tmp_path), list[KarnakError]()
     pair, other = authority.issue("server"), authority.issue("other")
     with running(tmp_path / "data", tls=listener(pair, told)) as door:
         # Half renewed: the certificate of one with the key of the other.
@@ -87,7 +88,7 @@ def test_a_renewed_authority_of_clients_is_asked(tmp_path: Path) -> None:
     ours, old, new = (Authority(tmp_path, name) for name in ("ours", "old", "new"))
     accepted = tmp_path / "clients.pem"
     accepted.write_bytes(old.file.read_bytes())
-    told = list[UnusableCertificate]()
+    told = list[KarnakError]()
     with running(tmp_path / "data", tls=listener(ours.issue("server"), told, accepted)) as door:
         with client_of(ours, old.issue("old-modality")) as client:
             assert post(door, client) == 200

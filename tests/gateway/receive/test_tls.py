@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from karnak.errors import KarnakError
 from karnak.gateway.receive.pdu import RELEASE_RP
 from karnak.gateway.receive.tls import CIPHERS, RenewedRules, TlsFiles, UnusableCertificate, listening_rules
 from tests.gateway.instances import file_bytes
@@ -41,7 +42,7 @@ class TlsSender(Sender):
 
 
 def rules_of(files: TlsFiles) -> RenewedRules:
-    def fail(error: UnusableCertificate) -> None:
+    def fail(error: KarnakError) -> None:
         raise AssertionError(error)
 
     return RenewedRules(files, fail)
