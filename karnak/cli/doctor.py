@@ -1,6 +1,7 @@
 """`karnak doctor`: check what the gateway keeps, and mend its index."""
 
 import json
+import secrets
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -67,7 +68,7 @@ def _examine(premises: Premises, form: str) -> None:
 
 
 def _rebuild(premises: Premises) -> None:
-    done = rebuild(premises, lambda: _spool(premises), datetime.now(UTC))
+    done = rebuild(premises, lambda: _spool(premises), datetime.now(UTC), lambda: secrets.token_hex(16))
     if done.aside is not None:
         click.echo(f"the index could not be read; it is now {done.aside}, and its ledger with it")
     click.echo(f"the index is made anew; the next start takes in what the spool holds: {done.stored} instances")

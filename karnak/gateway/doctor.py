@@ -17,6 +17,7 @@ from karnak.gateway.premises import Premises
 from karnak.gateway.spool import DamagedFile, NotInSpool, Spool
 from karnak.gateway.store.database import Database, IndexUnavailable, WrongVersion, open_database
 from karnak.gateway.store.index import Index
+from karnak.gateway.store.ownership import NotOurs, claim
 from karnak.gateway.store.queue import Queue
 from karnak.gateway.store.statements import pieces
 from karnak.gateway.store.tables import INSTANCES
@@ -71,7 +72,7 @@ def examine(premises: Premises, spool: Spool, *, running: bool) -> Iterator[Find
     try:
         with premises.open_index() as database:
             yield from _index(premises, spool, database, running=running)
-    except WrongVersion as error:
+    except (WrongVersion, NotOurs) as error:
         yield Finding(Severity.PROBLEM, str(error))
     except IndexUnavailable as error:
         yield Finding(Severity.PROBLEM, str(error), "if it stays so, stop the gateway and run: karnak doctor --rebuild")
@@ -190,16 +191,18 @@ class Rebuilt:
     stored: int
 
 
-def rebuild(premises: Premises, open_spool: Callable[[], Spool], now: datetime) -> Rebuilt:
+def rebuild(premises: Premises, open_spool: Callable[[], Spool], now: datetime, new_name: Callable[[], str]) -> Rebuilt:
     """Make the index anew from the spool.
 
     What has ended and left the spool stays in the ledger, where the index can be read at all; everything else is
-    forgotten. The next start finds the instances in the spool unknown and routes them by the rules of that moment.
+    forgotten. The next start finds the instances in the spool unknown and routes them by the rules of that moment. An
+    index that belonged to another data folder is this one's afterwards.
 
     Args:
         premises: where the gateway keeps things.
         open_spool: opens its spool.
         now: the time, in UTC; part of the name of a file that is set aside.
+        new_name: gives a name that no other data folder has.
 
     Raises:
         HouseTaken: a gateway runs.
@@ -210,6 +213,8 @@ def rebuild(premises: Premises, open_spool: Callable[[], Spool], now: datetime) 
         stored = open_spool().stored()
         database, aside = _opened(premises, now)
         try:
+            if premises.index_elsewhere:
+                claim(database, premises.data_dir, new_name, take_over=True)
             return Rebuilt(aside, _forget(database, stored), len(stored))
         finally:
             database.close()
@@ -219,7 +224,7 @@ def _opened(premises: Premises, now: datetime) -> tuple[Database, Path | None]:
     """The index as it is, or a new one where that is beyond use."""
     sqlite = premises.index.get_backend_name() == "sqlite"
     try:
-        database = open_database(premises.index, upgrade=True)
+        database = open_database(premises.index, upgrade=True, alone=True)
         if not sqlite or _is_sound(database):
             return database, None
         database.close()
@@ -227,7 +232,7 @@ def _opened(premises: Premises, now: datetime) -> tuple[Database, Path | None]:
         if not sqlite or not (isinstance(error, WrongVersion) or error.kind in _HOPELESS):
             raise
     aside = _set_aside(Path(premises.index.database or ""), now)
-    return open_database(premises.index, upgrade=True), aside
+    return open_database(premises.index, upgrade=True, alone=True), aside
 
 
 def _is_sound(database: Database) -> bool:

@@ -31,6 +31,7 @@ from karnak.gateway.shadows import Shadows
 from karnak.gateway.spool import Spool
 from karnak.gateway.store.database import IndexUnavailable, index_url
 from karnak.gateway.store.index import Index
+from karnak.gateway.store.ownership import claim
 from karnak.gateway.store.queue import Queue
 from karnak.gateway.watching import Watch
 from karnak.runtime.part10 import Instance
@@ -126,6 +127,8 @@ class Gateway:
         self.spool = Spool(plan.data_dir, self._machine.disk, house.spool.durability, self._new_receipt)
         self.spool.tidy()
         self._database = self._machine.open_index(index_url(plan.data_dir, house.index_url))
+        if house.index_url is not None:
+            claim(self._database, plan.data_dir, lambda: self._random_bytes(16).hex())
         self.audit = AuditLog(plan.data_dir / "audit", self.clock)
         self._index = Index(self._database)
         self._index.resume(self.spool.stored())

@@ -58,9 +58,9 @@ def open_index(url: URL) -> Database:
     """Open the index; it is made, or brought up to date, where that is needed.
 
     Raises:
-        IndexUnavailable: it can't be read, or a newer Karnak has written it.
+        IndexUnavailable: it can't be read, a newer Karnak has written it, or another gateway uses it.
     """
-    return open_database(url, upgrade=True)
+    return open_database(url, upgrade=True, alone=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from karnak.gateway.house_lock import HouseLock, HouseTaken
 from karnak.gateway.house_plan import ApiPlan, plan_api, plan_index
 from karnak.gateway.store.database import Database, index_url, open_database
 from karnak.gateway.store.index import Index
+from karnak.gateway.store.ownership import check
 from karnak.gateway.store.queue import Choice, Queue
 from karnak.gateway.store.rows import Wish
 
@@ -40,15 +41,21 @@ class Premises:
     minimum_free: int
     destinations: frozenset[str]
 
+    @property
+    def index_elsewhere(self) -> bool:
+        """Whether the index is not in the data folder."""
+        return self.index != index_url(self.data_dir)
+
     @contextmanager
     def open_index(self) -> Iterator[Database]:
         """The index, as it is.
 
         Raises:
-            IndexUnavailable: it is not there, of another version, or can't be read.
+            IndexUnavailable: it is not there, of another version, of another data folder, or can't be read.
         """
         database = open_database(self.index, upgrade=False)
         try:
+            check(database, self.data_dir)
             yield database
         finally:
             database.close()

@@ -181,7 +181,7 @@ def test_a_rebuilt_index_owes_what_the_spool_holds_and_remembers_what_has_ended(
     house.end(done)
     house.index.note([Change(half, "pacs", State.DELIVERED, LATER, "taken")])
     house.index.add([Entry("lost", arrival(sop_instance_uid="9"), 5, DESTINATIONS)])
-    rebuilt = rebuild(house.premises, lambda: house.spool, LATER)
+    rebuilt = rebuild(house.premises, lambda: house.spool, LATER, lambda: "house")
     assert (rebuilt.aside, rebuilt.forgotten, rebuilt.stored) == (None, 2, 2)
     restart(house)
     queue = Queue(house.database)
@@ -214,7 +214,7 @@ def test_an_index_that_is_beyond_use_is_set_aside(house: House, damage: str) -> 
                 connection.execute("DROP TABLE alembic_version")
         connection.close()
     old = index.read_bytes() if damage != "gone" else b""
-    rebuilt = rebuild(house.premises, lambda: house.spool, START)
+    rebuilt = rebuild(house.premises, lambda: house.spool, START, lambda: "house")
     if damage == "gone":
         assert rebuilt.aside is None
     else:
@@ -231,14 +231,14 @@ def test_an_index_that_can_t_be_reached_is_left_alone(house: House) -> None:
     index.unlink()
     index.mkdir()
     with pytest.raises(IndexUnavailable, match="SQLITE_CANTOPEN"):
-        rebuild(house.premises, lambda: house.spool, START)
+        rebuild(house.premises, lambda: house.spool, START, lambda: "house")
     assert index.is_dir()
 
 
 def test_nothing_is_rebuilt_under_a_running_gateway(house: House) -> None:
     house.take_in(house.receive())
     with HouseLock(house.folder), pytest.raises(HouseTaken, match="a gateway runs"):
-        rebuild(house.premises, lambda: house.spool, LATER)
+        rebuild(house.premises, lambda: house.spool, LATER, lambda: "house")
     assert Queue(house.database).count(Choice()) == 2
 
 
@@ -274,7 +274,7 @@ def test_postgresql_is_rebuilt_in_place(tmp_path: Path) -> None:
         house.take_in(done, half)
         house.end(done)
         assert house.worse() == []
-        rebuilt = rebuild(house.premises, lambda: house.spool, LATER)
+        rebuilt = rebuild(house.premises, lambda: house.spool, LATER, lambda: "house")
         assert (rebuilt.aside, rebuilt.forgotten, rebuilt.stored) == (None, 1, 1)
         restart(house)
         assert list(Queue(house.database).owed()) == [half]

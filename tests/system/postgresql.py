@@ -28,33 +28,68 @@ def program(name: str) -> str:
     return found
 
 
+class Server:
+    """A server that can go away and come back; it keeps what it has.
+
+    Args:
+        folder: an empty folder that its owner may enter.
+        owner: who runs it.
+
+    Attributes:
+        url: of its database.
+    """
+
+    def __init__(self, folder: Path, owner: pwd.struct_passwd) -> None:
+        self.url = f"postgresql://{_ROLE}@/postgres?host={folder}"
+        self._folder = folder
+        self._owner = owner
+        self._process: subprocess.Popen[bytes] | None = None
+        data = folder / "data"
+        _run([program("initdb"), "-D", str(data), "-U", _ROLE, "-A", "trust", "-E", "UTF8", "--no-sync"], owner, folder)
+        settings = ["listen_addresses=", f"unix_socket_directories={folder}", "fsync=off", "max_connections=20"]
+        self._command = [program("postgres"), "-D", str(data), *(word for text in settings for word in ("-c", text))]
+
+    def start(self) -> None:
+        """Run it."""
+        with (self._folder / "log").open("ab") as log:
+            self._process = _start(self._command, self._owner, stdout=log, cwd=self._folder)
+        _wait(self._process, self._folder)
+
+    def stop(self) -> None:
+        """End it at once, with all connections."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGINT)
+            try:
+                self._process.wait(30)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+
+
 @contextmanager
-def postgresql() -> Iterator[str]:
-    """Run a server with an empty database; gives its URL."""
+def postgresql_server() -> Iterator[Server]:
+    """Run a server with an empty database."""
     owner = pwd.getpwnam("nobody") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
     # Not below pytest's folder: others may not enter that, and the path of a socket is short.
     folder = Path(tempfile.mkdtemp(prefix="karnak-pg-"))
     try:
         if os.geteuid() == 0:
             os.chown(folder, owner.pw_uid, owner.pw_gid)
-        data = folder / "data"
-        _run([program("initdb"), "-D", str(data), "-U", _ROLE, "-A", "trust", "-E", "UTF8", "--no-sync"], owner, folder)
-        settings = ["listen_addresses=", f"unix_socket_directories={folder}", "fsync=off", "max_connections=20"]
-        command = [program("postgres"), "-D", str(data), *(word for text in settings for word in ("-c", text))]
-        with (folder / "log").open("wb") as log:
-            process = _start(command, owner, stdout=log, cwd=folder)
-            try:
-                _wait(process, folder)
-                yield f"postgresql://{_ROLE}@/postgres?host={folder}"
-            finally:
-                process.send_signal(signal.SIGINT)
-                try:
-                    process.wait(30)
-                except subprocess.TimeoutExpired:
-                    process.kill()
-                    process.wait()
+        server = Server(folder, owner)
+        try:
+            server.start()
+            yield server
+        finally:
+            server.stop()
     finally:
         shutil.rmtree(folder)
+
+
+@contextmanager
+def postgresql() -> Iterator[str]:
+    """Run a server with an empty database; gives its URL."""
+    with postgresql_server() as server:
+        yield server.url
 
 
 def _start(command: Sequence[str], owner: pwd.struct_passwd, **options: object) -> subprocess.Popen[bytes]:

@@ -239,7 +239,7 @@ profileElements:
 
 
 @contextmanager
-def karnak(folder: Path, forward_nodes: str, listen: str = "") -> Iterator[Karnak]:
+def karnak(folder: Path, forward_nodes: str, listen: str = "", more: str = "") -> Iterator[Karnak]:
     """Run `karnak serve` with a configuration: project TRIAL, profile and secret are there, forward nodes are given."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "profile.yml").write_text(PROFILE)
@@ -251,6 +251,7 @@ def karnak(folder: Path, forward_nodes: str, listen: str = "") -> Iterator[Karna
         f"listen: {{ port: {port}{listen} }}\n"
         "data_dir: data\n"
         f"api: {{ port: {api} }}\n"
+        f"{more}"
         "projects: [ { name: TRIAL, profile: profile.yml, secret_file: trial.hex } ]\n"
         f"forward_nodes:\n{forward_nodes}"
     )

@@ -14,11 +14,12 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, NullPool, create_engine, event, make_url
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 
 from karnak.errors import KarnakError
+from karnak.gateway.store.sole_writer import IndexTaken, SoleWriter
 
 _SECONDS_TO_WAIT_FOR_A_LOCK = 30
 _MIGRATIONS = Path(__file__).parent / "migrations"
@@ -26,6 +27,16 @@ _READS_ONLY = "karnak_reads_only"
 _FILE = "index.sqlite"
 # SQLite's names of a full disk, also for the memory that its processes share, and PostgreSQL's (class 53).
 _FULL = frozenset({"SQLITE_FULL", "SQLITE_IOERR_SHMSIZE", "53100"})
+# A server that is not there any more is noticed by both sides within a minute (libpq, and PostgreSQL's 20.3.2).
+_NOTICE = {
+    # Statements here are small: compiling them takes longer than carrying them out.
+    "options": "-c jit=off -c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3",
+    "connect_timeout": 10,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+}
 
 
 class IndexUnavailable(KarnakError):
@@ -51,11 +62,13 @@ class Database:
     Args:
         engine: how it is reached.
         where: what messages call it, without a password.
+        sole_writer: the right to write, where it is to be held; it is given back at the end.
     """
 
-    def __init__(self, engine: Engine, where: str) -> None:
+    def __init__(self, engine: Engine, where: str, sole_writer: SoleWriter | None = None) -> None:
         self.engine = engine
         self.where = where
+        self._sole_writer = sole_writer
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
@@ -64,8 +77,11 @@ class Database:
         Raises:
             IndexUnavailable: the database refuses.
         """
-        with self._explained(), self.engine.begin() as connection:
-            yield connection
+        with self._explained():
+            if self._sole_writer is not None:
+                self._sole_writer.hold()
+            with self.engine.begin() as connection:
+                yield connection
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -79,12 +95,26 @@ class Database:
 
     def close(self) -> None:
         """Close all connections."""
+        if self._sole_writer is not None:
+            self._sole_writer.give_back()
         self.engine.dispose()
+
+    def take(self) -> None:
+        """Take the right to write, where it is to be held.
+
+        Raises:
+            IndexUnavailable: another gateway has it, or the database refuses.
+        """
+        with self._explained():
+            if self._sole_writer is not None:
+                self._sole_writer.take()
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
         try:
             yield
+        except IndexTaken as error:
+            raise IndexUnavailable(str(error)) from None
         except SQLAlchemyError as error:
             kind = _kind(error)
             why = ": its disk is full, so make room there" if kind in _FULL else f" ({kind})"
@@ -116,25 +146,33 @@ def index_url(data_dir: Path, url: str | None = None) -> URL:
     raise IndexUnavailable("the URL of the index names no database that Karnak knows; use postgresql:// or sqlite:///")
 
 
-def open_database(url: URL, *, upgrade: bool) -> Database:
+def open_database(url: URL, *, upgrade: bool, alone: bool = False) -> Database:
     """Open the index.
 
     Args:
         url: where it is.
         upgrade: make it where it is missing, and bring it up to date where an older Karnak has made it.
+        alone: be the only one who writes it, until it is closed; SQLite's file is guarded by its data folder's lock.
 
     Raises:
         WrongVersion: a newer Karnak has written it; or an older one, or none, and `upgrade` is not given.
-        IndexUnavailable: it can't be read.
+        IndexUnavailable: it can't be read, or another one writes it who wants to be alone.
     """
     where = url.database or "" if url.get_backend_name() == "sqlite" else url.render_as_string(hide_password=True)
     if not upgrade and url.get_backend_name() == "sqlite" and not Path(where).is_file():
         raise WrongVersion(f"there is no index {where}; `karnak serve` makes it")
     try:
-        database = Database(_engine(url), where)
+        engine = _engine(url)
     except (NoSuchModuleError, ImportError):
         raise IndexUnavailable("PostgreSQL needs its driver: pip install 'karnak[postgresql]'") from None
+    sole_writer = None
+    if alone and url.get_backend_name() != "sqlite":
+        sole_writer = SoleWriter(
+            create_engine(url, hide_parameters=True, poolclass=NullPool, connect_args=_NOTICE), where
+        )
+    database = Database(engine, where, sole_writer)
     try:
+        database.take()
         with database.writing() if upgrade else database.reading() as connection:
             _settle_version(connection, where, upgrade=upgrade)
     except IndexUnavailable:
@@ -168,9 +206,7 @@ def migrations() -> Config:
 def _engine(url: URL) -> Engine:
     # Parameters of statements are UIDs of patients' instances: they never get into a text.
     if url.get_backend_name() != "sqlite":
-        # Statements here are small: compiling them takes longer than carrying them out.
-        options = {"options": "-c jit=off"}
-        return create_engine(url, hide_parameters=True, pool_pre_ping=True, connect_args=options)
+        return create_engine(url, hide_parameters=True, pool_pre_ping=True, connect_args=_NOTICE)
     made = create_engine(url, hide_parameters=True, connect_args={"timeout": _SECONDS_TO_WAIT_FOR_A_LOCK})
 
     @event.listens_for(made, "connect")

@@ -79,6 +79,9 @@ PARTS = Table(
     sqlite_with_rowid=False,
 )
 
+# The name of the data folder that the index belongs to; one row at most. Only where it is not in that folder.
+OWNERS = Table("owner", METADATA, Column("name", String, primary_key=True))
+
 _OPEN = PARTS.c.ended.is_(None)
 _WAITS = PARTS.c.retry_at.is_not(None)
 _WISHED = PARTS.c.wish.is_not(None)

@@ -81,7 +81,7 @@ def test_a_migration_that_fails_leaves_nothing(tmp_path: Path, url: str | None) 
     where = index_url(tmp_path, url)
     made = open_database(where, upgrade=True)
     with made.writing() as connection:
-        for table in ("alembic_version", "part", "instance"):
+        for table in ("alembic_version", "part", "instance", "owner"):
             connection.execute(text(f"DROP TABLE {table}"))
         connection.execute(text("CREATE TABLE part (other INTEGER)"))
     made.close()

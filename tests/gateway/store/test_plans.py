@@ -101,6 +101,7 @@ def test_an_older_index_gets_what_it_lacks(tmp_path: Path) -> None:
             connection.execute(text(f"DROP INDEX {name}"))
         for name in ("sop", "series", "study"):
             connection.execute(text(f"DROP INDEX part_new_{name}"))
+        connection.execute(text("DROP TABLE owner"))
         config = migrations()
         config.attributes["connection"] = connection
         command.stamp(config, "0001")
