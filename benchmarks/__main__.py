@@ -8,7 +8,20 @@ from pathlib import Path
 from benchmarks.setting import ROOT, Setting, machine, working_folder
 from benchmarks.tables import put
 
-NAMES = ("startup", "engines", "small", "scaling", "lowering", "folder", "receive", "send", "through", "index", "lines")
+NAMES = (
+    "startup",
+    "engines",
+    "small",
+    "scaling",
+    "lowering",
+    "folder",
+    "receive",
+    "send",
+    "through",
+    "index",
+    "reload",
+    "lines",
+)
 PAGE = ROOT / "docs" / "performance.md"
 
 

@@ -14,6 +14,7 @@ from karnak.gateway.audit import AuditEntry, AuditEvent, AuditLog
 from karnak.gateway.clerk import Clerk
 from karnak.gateway.courier import Courier
 from karnak.gateway.ending import Endings
+from karnak.gateway.giving_way import giving_way
 from karnak.gateway.house_lock import HouseLock
 from karnak.gateway.intake import Intake
 from karnak.gateway.journal import Journal
@@ -324,7 +325,8 @@ class Gateway:
         return self._cipher.conceal(instance)
 
     def _read_again(self) -> tuple[Plan | None, tuple[Diagnostic, ...]]:
-        plan, found = self._read()
+        with giving_way():
+            plan, found = self._read()
         if plan is None:
             return None, found
         # A destination that is the same keeps its connections.

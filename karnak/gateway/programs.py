@@ -14,6 +14,8 @@ class Programs:
 
     def __init__(self) -> None:
         self._known: dict[Path, tuple[str, Program | None, tuple[Diagnostic, ...]]] = {}
+        # The last text may have had errors.
+        self._last: dict[Path, Program] = {}
 
     def program(self, path: Path) -> tuple[Program | None, tuple[Diagnostic, ...]]:
         """Compile a profile, unless that was done before.
@@ -31,12 +33,21 @@ class Programs:
             return None, found
         known = self._known.get(path)
         if known is None or known[0] != source.text:
-            known = self._known[path] = (source.text, *_compile(source))
+            program, found = _compile(source)
+            if program is not None and path in self._last:
+                # The first instance under the new rules need not wait for tables.
+                program.take_over(self._last[path])
+            if program is not None:
+                self._last[path] = program
+            known = self._known[path] = (source.text, program, found)
         return known[1:]
 
 
 def _compile(source: Source) -> tuple[Program | None, tuple[Diagnostic, ...]]:
     try:
-        return compile_profile(source), ()
+        program = compile_profile(source)
+        # Worked out on first use otherwise, by an instance that waits for it.
+        program.digest  # noqa: B018
+        return program, ()
     except ProfileError as error:
         return None, error.diagnostics

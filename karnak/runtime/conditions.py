@@ -84,6 +84,14 @@ class Conditions:
         """Per rule, whether it may apply."""
         return tuple(number is None or bits[number] is True for number in self._guard_of_rule)
 
+    def outcome(self, bits: Bits) -> Mapping[Expression, bool | None]:
+        """By condition without spans, how it has come out."""
+        return dict(zip(self._all, bits, strict=True))
+
+    def guess(self, known: Mapping[Expression, bool | None]) -> Bits:
+        """How the conditions come out where some are known; of the others it is guessed that they don't hold."""
+        return tuple(known.get(condition, False) for condition in self._all)
+
     def inside(self, bits: Bits) -> Mapping[Expression, bool]:
         """By condition without spans, how it has come out; what has no answer is left to be asked where it stands."""
         return {condition: bit for condition, bit in zip(self._all, bits, strict=True) if bit is not None}

@@ -15,6 +15,8 @@ from karnak.standard.confidentiality import DEFAULT_EDITION
 from karnak.standard.iods import has_iod
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from karnak.runtime.candidates import Candidates
     from karnak.runtime.conditions import Bits, Conditions
     from karnak.runtime.encoding import Encoding
@@ -84,6 +86,21 @@ class Program:
                 self._tables.pop(next(iter(tuple(self._tables))), None)
             found = self._tables[key] = Table(self, sop_class_uid, bits, encoding)
         return found
+
+    def tables(self) -> "Sequence[tuple[tuple[str | None, Bits, bool], Table]]":
+        """The tables that are built, by SOP Class, outcome of the conditions, and whether VRs are implicit."""
+        return tuple(self._tables.items())
+
+    def take_over(self, old: "Program") -> None:
+        """Fill tables as those of another program are, whose place this one takes; nobody may ask it yet.
+
+        Args:
+            old: the other program.
+        """
+        if old.table_count:
+            from karnak.runtime.succession import take_over
+
+            take_over(old, self)
 
     @property
     def table_count(self) -> int:

@@ -1,5 +1,6 @@
 """Which epoch an instance belongs to, and what a reload changes."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -11,8 +12,13 @@ from hypothesis import strategies as st
 
 from karnak.dsl.diagnostics import Diagnostic
 from karnak.dsl.nodes import Source
+from karnak.gateway.giving_way import SOON, giving_way
 from karnak.gateway.library import KEPT_EPOCHS, MAXIMUM_EPOCHS, MAXIMUM_STUDIES, Library, outlet_of
 from karnak.gateway.plan import Plan, make_plan
+from karnak.gateway.programs import Programs
+from karnak.runtime.deidentify import deidentify
+from karnak.runtime.keys import Project
+from tests.gateway.instances import SECONDARY_CAPTURE, dataset_bytes
 
 START = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
 CONFIGURATION = """\
@@ -176,6 +182,37 @@ def test_an_instance_has_one_epoch_that_never_changes(steps: list[tuple[float, b
         if world.now >= received:
             seen.add(world.library.epoch_of("r", received).number)
     assert len(seen) <= 1
+
+
+def test_a_profile_with_another_text_has_the_tables_of_the_last_good_one(tmp_path: Path) -> None:
+    path, programs = tmp_path / "rules.yml", Programs()
+    text = "name: Rules\nprofileElements:\n  - { name: basic, codename: basic.dicom.profile }\n"
+    path.write_text(text)
+    first, _ = programs.program(path)
+    assert first is not None
+    assert programs.program(path)[0] is first
+    data = dataset_bytes(
+        SOPClassUID=SECONDARY_CAPTURE, SOPInstanceUID="1.2.3", PatientID="P1", PatientName="DOE^JANE", StationName="CT7"
+    )
+    now = datetime(2026, 5, 4, tzinfo=UTC)
+    project = Project("TRIAL", bytes(16))
+    deidentify(data, first, project, pseudonym="K", now=now, transfer_syntax_uid="1.2.840.10008.1.2.1")
+    path.write_text(text.replace("basic.dicom", "basik.dicom"))
+    assert programs.program(path)[0] is None
+    path.write_text(text.replace("name: basic,", "name: the rest,"))
+    second, _ = programs.program(path)
+    assert second is not None
+    assert second.table_count == first.table_count == 1
+
+
+def test_threads_change_sooner_while_rules_are_read_whatever_happens() -> None:
+    usual = sys.getswitchinterval()
+    with giving_way():
+        assert sys.getswitchinterval() == pytest.approx(SOON)
+    assert sys.getswitchinterval() == usual
+    with pytest.raises(ZeroDivisionError), giving_way():
+        raise ZeroDivisionError
+    assert sys.getswitchinterval() == usual
 
 
 @pytest.mark.parametrize(
