@@ -56,7 +56,7 @@ class Index:
         """Take in instances that were received; those that are known are passed over.
 
         An older receipt of the same SOP Instance from the same calling to the same called AE title is not sent any more
-        where it is not in work: it is excluded.
+        where it is not in work: it is excluded. So is one that comes late, when the newer one was delivered.
 
         Args:
             entries: the instances.
@@ -75,7 +75,7 @@ class Index:
             connection.execute(insert(INSTANCES), [instance_row(entry) for entry in new.values()])
             connection.execute(insert(PARTS), [row for entry in new.values() for row in part_rows(entry)])
             uids = {clean(entry.arrival.sop_instance_uid) for entry in new.values()}
-            replaced = self._replaced(connection, sorted(uids))
+            replaced = self._replaced(connection, sorted(uids), min(new))
             set_parts(connection, replaced)
             ended = _times(change for change, _ in replaced)
             ended |= {name: to_number(entry.arrival.received) for name, entry in new.items() if not is_open(entry)}
@@ -343,14 +343,25 @@ class Index:
                 connection.execute(delete(INSTANCES).where(INSTANCES.c.receipt.in_(some)))
         return len(old)
 
-    def _replaced(self, connection: Connection, uids: Sequence[str]) -> list[tuple[Change, int]]:
-        """The open parts that a newer receipt from the same source replaces; those in work are sent all the same."""
+    def _replaced(self, connection: Connection, uids: Sequence[str], oldest: str) -> list[tuple[Change, int]]:
+        """The open parts that a newer receipt from the same source replaces; those in work are sent all the same.
+
+        Args:
+            connection: where to look.
+            uids: SOP Instance UIDs of what is new.
+            oldest: the first receipt of what is new; only what is delivered of later ones matters.
+        """
         newest: dict[tuple[str, ...], Any] = {}
         replaced: list[tuple[Change, int]] = []
-        wanted = select(*SOURCE_COLUMNS).join(INSTANCES).where(OPEN).order_by(PARTS.c.receipt.desc())
+        wanted = select(*SOURCE_COLUMNS).join(INSTANCES).order_by(PARTS.c.receipt.desc())
         for some in pieces(uids):
-            for row in connection.execute(wanted.where(PARTS.c.sop_instance_uid.in_(some))):
+            same = wanted.where(PARTS.c.sop_instance_uid.in_(some))
+            for row in connection.execute(same.where(PARTS.c.state == State.DELIVERED.value, PARTS.c.receipt > oldest)):
+                newest.setdefault(source(row), row)
+            for row in connection.execute(same.where(OPEN)):
                 newer = newest.setdefault(source(row), row)
+                if newer.receipt < row.receipt:
+                    newer = newest[source(row)] = row
                 state = State(row.state)
                 if newer is row or state in IN_WORK or row.receipt in self._in_work.get(row.destination, set()):
                     continue

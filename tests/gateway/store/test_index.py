@@ -156,6 +156,18 @@ def test_of_several_receipts_taken_in_at_once_the_newest_is_sent(index: Index) -
     assert receipts_due(index) == ["d"]
 
 
+def test_a_receipt_that_comes_late_does_not_follow_the_newer_one_that_was_delivered(index: Index) -> None:
+    index.add([entry("b", uid="1.2.3")])
+    index.note([ends(part) for part in index.due("pacs", LATER, 9)])
+    index.note([ends(part, State.REJECTED) for part in index.due("research", LATER, 9)])
+    assert index.add([entry("a", uid="1.2.3")]) == []
+    assert (receipts_due(index, "pacs"), receipts_due(index, "research")) == ([], ["a"])
+    assert index.endings(["a"])["a"] == (Ending("pacs", State.EXCLUDED, "replaced by a newer receipt", None),)
+    # What is newer still is sent.
+    assert index.add([entry("c", uid="1.2.3")]) == ["a"]
+    assert (receipts_due(index, "pacs"), receipts_due(index, "research")) == (["c"], ["c"])
+
+
 def test_a_receipt_that_comes_late_is_replaced_by_the_newer_one_that_is_there(index: Index) -> None:
     index.add([entry("b", uid="1")])
     assert index.add([entry("a", uid="1")]) == ["a"]
