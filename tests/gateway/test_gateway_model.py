@@ -260,7 +260,7 @@ class GatewayMachine(RuleBasedStateMachine):
             min_size=1,
             max_size=4,
         ),
-        uid=st.integers(0, 30),
+        uid=st.sampled_from([0, 0, 0, *range(1, 30)]),
         study=st.integers(1, 2),
         caller=st.sampled_from(["CT01", "CT01", "CT02"]),
         hint=st.sampled_from([True, True, True, False]),

@@ -461,7 +461,7 @@ def test_a_full_disk_notes_nothing_and_loses_nothing(tmp_path: Path) -> None:
 
     allow(0)
     give = receipts()
-    with pytest.raises(IndexUnavailable, match="SQLITE_FULL"):
+    with pytest.raises(IndexUnavailable, match="its disk is full"):
         index.add([entry(give()) for _ in range(2000)])
     assert receipts_due(index) == []
     allow(1000)
