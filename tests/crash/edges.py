@@ -113,6 +113,10 @@ CALLS = (
     _system("deliver.folder", "write", 8),
     _system("deliver.folder", "fsync", 12),
     _system("deliver.folder", "replace", 6),
+    _system("deliver.incoming", "mkdir", 4),
+    _system("deliver.incoming", "open", 4),
+    # After a blow that has left something there.
+    _system("deliver.incoming", "unlink", 1),
 )
 """Calls of the system. Where audit log, lock and folders of destinations lie, the module makes them itself."""
 

@@ -8,6 +8,7 @@ blows, and its folder stays.
 import shutil
 import sys
 import time
+import traceback
 from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
@@ -44,10 +45,10 @@ def main(arguments: list[str]) -> int:
                 house.round(strike, number)
             house.finish()
             check(house)
-        except AssertionError as error:
+        except AssertionError:
             failed += 1
             console.print(f"[red]chain {chains} in {folder}:[/red]")
-            console.print(f"{error}\n  " + "; ".join(map(str, chosen)), markup=False)
+            console.print(f"{traceback.format_exc()}\n  " + "; ".join(map(str, chosen)), markup=False)
         else:
             shutil.rmtree(folder.parent)
         fallen.update(house.fallen)

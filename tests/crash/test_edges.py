@@ -20,6 +20,7 @@ NO_BLOWS = {
     "audit": {"close"},
     "house_lock": {"close"},
     "deliver.folder": {"close", "fdopen", "fstat", "stat", "strerror", "unlink"},
+    "deliver.incoming": {"close", "fstat", "listdir"},
 }
 # What the command line writes, and no gateway: outputs of `karnak deid`, secrets.
 COMMAND_LINE = {"contents", "placing", "projects"}

@@ -1,5 +1,6 @@
 """A folder gets whole files under safe names."""
 
+import fcntl
 import hashlib
 import os
 import stat
@@ -10,7 +11,7 @@ import pytest
 from pydicom import dcmread
 
 from karnak.gateway.deliver.folder import FolderDestination, relative_path
-from karnak.gateway.deliver.layout import Layout
+from karnak.gateway.deliver.layout import Layout, LayoutError
 from karnak.gateway.deliver.messages import is_uid
 from karnak.gateway.deliver.parcel import Answer, Delivered, Parcel, Refused
 from tests.gateway.instances import SECONDARY_CAPTURE, dataset_bytes
@@ -217,6 +218,7 @@ def test_a_file_and_its_name_are_safe_before_the_answer(tmp_path: Path, monkeypa
     assert steps == [
         ("make", "P-1"),
         ("sync", "out"),
+        ("make", ".karnak-incoming"),
         ("sync", first),
         ("rename", "2.25.3.dcm"),
         ("sync", second),
@@ -225,14 +227,39 @@ def test_a_file_and_its_name_are_safe_before_the_answer(tmp_path: Path, monkeypa
     ]
 
 
-def test_what_a_crash_has_left_is_written_over_by_the_same_instance(tmp_path: Path) -> None:
-    left = tmp_path / "out" / f".{hashlib.sha256(b'2.25.3').hexdigest()[:32]}-0.incoming"
-    left.parent.mkdir()
+def left_behind(root: Path, uid: str) -> Path:
+    """What a crash leaves of an instance that was being written."""
+    left = root / ".karnak-incoming" / f".{hashlib.sha256(uid.encode()).hexdigest()[:32]}-0.incoming"
+    left.parent.mkdir(parents=True, exist_ok=True)
     left.write_bytes(b"half of an instance that was longer" * 1000)
-    folder = folder_with(tmp_path, "{SOPInstanceUID}.dcm")
+    return left
+
+
+def test_what_a_crash_has_left_goes_with_the_first_delivery_whichever_it_is(tmp_path: Path) -> None:
+    same, other = left_behind(tmp_path, "2.25.3"), left_behind(tmp_path, "2.25.4")
+    foreign = same.with_name("notes.txt")
+    foreign.touch()
+    folder = FolderDestination(tmp_path, Layout.parse("{SOPInstanceUID}.dcm"))
     assert deliver(folder, parcel("2.25.3")) == Delivered()
-    assert [path.name for path in left.parent.iterdir()] == ["2.25.3.dcm"]
-    assert (left.parent / "2.25.3.dcm").read_bytes() == b"".join(parcel("2.25.3").file())
+    assert [*same.parent.iterdir()] == [foreign]
+    assert (tmp_path / "2.25.3.dcm").read_bytes() == b"".join(parcel("2.25.3").file())
+    assert not other.exists()
+
+
+def test_what_another_process_writes_stays(tmp_path: Path) -> None:
+    left = left_behind(tmp_path, "2.25.4")
+    with left.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert deliver(FolderDestination(tmp_path), parcel("2.25.3")) == Delivered()
+    assert left.exists()
+
+
+def test_no_layout_and_no_value_names_the_folder_of_unfinished_files(tmp_path: Path) -> None:
+    with pytest.raises(LayoutError):
+        Layout.parse(".karnak-incoming/{SOPInstanceUID}.dcm")
+    folder = FolderDestination(tmp_path, Layout.parse("{PatientID}/{SOPInstanceUID}.dcm"))
+    assert deliver(folder, parcel(PatientID=".karnak-incoming")) == Delivered()
+    assert not [*(tmp_path / ".karnak-incoming").iterdir()]
 
 
 def test_a_disk_that_is_full_leaves_nothing_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

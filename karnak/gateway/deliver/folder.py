@@ -6,7 +6,6 @@ opened one inside the other, and links are not followed.
 """
 
 import errno
-import hashlib
 import os
 import stat
 import threading
@@ -15,6 +14,7 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path, PurePosixPath
 
+from karnak.gateway.deliver.incoming import give_back_name, lock, open_incoming, take_name
 from karnak.gateway.deliver.layout import DEFAULT_LAYOUT, Layout, LayoutError, suffixed
 from karnak.gateway.deliver.parcel import Answer, Buffer, Delivered, Parcel, Refused
 from karnak.runtime.part10 import media_storage_sop_instance_uid
@@ -23,8 +23,6 @@ _FILE_MODE, _FOLDER_MODE = 0o666, 0o777
 _LINK = "a link lies where a folder is needed, and links are not followed"
 # Giving names is short, and two files must not get the same one. Two destinations can be the same folder.
 _naming = threading.Lock()
-# Device and inode of the folder, and the name.
-_being_written: set[tuple[int, int, str]] = set()
 
 
 class FolderDestination:
@@ -100,6 +98,7 @@ class _Call:
         self._root = root
         self._open: dict[tuple[str, ...], int] = {}
         self._synced: dict[tuple[str, ...], OSError | None] = {}
+        self._unfinished: int | None = None
 
     def __enter__(self) -> "_Call":
         return self
@@ -107,6 +106,8 @@ class _Call:
     def __exit__(self, *_: object) -> None:
         for descriptor in self._open.values():
             os.close(descriptor)
+        if self._unfinished is not None:
+            os.close(self._unfinished)
 
     def write(self, path: PurePosixPath, parcel: Parcel) -> bool:
         """Write a file; `settled` brings its name to the disk.
@@ -119,22 +120,24 @@ class _Call:
         """
         folder = self._folder(path.parts[:-1])
         pieces = parcel.file()
-        new = _take_name(folder, parcel.sop_instance_uid)
+        incoming = self._incoming(folder)
+        new = take_name(incoming, parcel.sop_instance_uid)
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
         try:
-            with os.fdopen(os.open(new, flags, _FILE_MODE, dir_fd=folder), "wb", buffering=0) as file:
+            with os.fdopen(os.open(new, flags, _FILE_MODE, dir_fd=incoming), "wb", buffering=0) as file:
+                lock(file.fileno())
                 _write_all(file.fileno(), pieces)
                 os.fsync(file.fileno())
             with _naming:
                 name, before = _place(folder, path, parcel.sop_instance_uid)
                 replaced = before is not None and before != b"".join(pieces)
-                os.replace(new, name, src_dir_fd=folder, dst_dir_fd=folder)
+                os.replace(new, name, src_dir_fd=incoming, dst_dir_fd=folder)
         except BaseException:
             with suppress(OSError):
-                os.unlink(new, dir_fd=folder)
+                os.unlink(new, dir_fd=incoming)
             raise
         finally:
-            _give_back_name(folder, new)
+            give_back_name(incoming, new)
         return replaced
 
     def settled(self, answer: Answer, place: tuple[str, ...]) -> Answer:
@@ -149,6 +152,13 @@ class _Call:
                 self._synced[place] = error
         failed = self._synced[place]
         return answer if failed is None else Refused(_reason(failed))
+
+    def _incoming(self, folder: int) -> int:
+        """Where a file is written that is to lie in a folder: that folder, where it is on another file system."""
+        if self._unfinished is None:
+            self._unfinished = open_incoming(self._folder(()))
+        same = os.fstat(folder).st_dev == os.fstat(self._unfinished).st_dev
+        return self._unfinished if same else folder
 
     def _folder(self, parts: tuple[str, ...]) -> int:
         """Open a folder below the root, and make it where it is missing."""
@@ -167,29 +177,6 @@ class _Call:
             descriptor = _open_inside(around, name)
         self._open[parts] = descriptor
         return descriptor
-
-
-def _take_name(folder: int, sop_instance_uid: str) -> str:
-    """Choose a name for a file that is being written.
-
-    It follows from the instance: what a crash has left is written over when the instance comes again. A number keeps
-    two destinations apart that write the same instance to the same folder at the same time.
-    """
-    found = os.fstat(folder)
-    short = hashlib.sha256(sop_instance_uid.encode()).hexdigest()[:32]
-    with _naming:
-        number = 0
-        while (found.st_dev, found.st_ino, f".{short}-{number}.incoming") in _being_written:
-            number += 1
-        name = f".{short}-{number}.incoming"
-        _being_written.add((found.st_dev, found.st_ino, name))
-    return name
-
-
-def _give_back_name(folder: int, name: str) -> None:
-    found = os.fstat(folder)
-    with _naming:
-        _being_written.discard((found.st_dev, found.st_ino, name))
 
 
 def _open_inside(around: int, name: str) -> int:
