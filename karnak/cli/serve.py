@@ -74,7 +74,7 @@ def _now() -> datetime:
 
 
 def _run(plan: Plan, read: Read, journal: Journal) -> None:
-    quieten_libraries(journal)
+    quieten_libraries(journal.write_error)
     receipts = Receipts(time.time_ns, secrets.token_bytes)
     gateway = Gateway(plan, read, journal, _now, receipts, secrets.token_bytes, open_doors)
     wishes: queue.SimpleQueue[bool] = queue.SimpleQueue()

@@ -6,15 +6,9 @@ What can be written, with its limits and defaults; forward nodes and destination
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from karnak.gateway.config_types import AeTitle, Bytes, Host, Seconds
-
-
-class Section(BaseModel):
-    """A mapping of the configuration; what it does not know is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+from karnak.gateway.config_types import AeTitle, Bytes, Host, Seconds, Section
 
 
 class Tls(Section):

@@ -3,7 +3,6 @@
 What comes in by any of them is in the spool when its sender hears Success; the gateway is told, and looks after it.
 """
 
-import socket
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -13,27 +12,26 @@ from typing import TYPE_CHECKING
 from starlette.applications import Starlette
 
 from karnak.errors import KarnakError
-from karnak.gateway.api.app import make_api
-from karnak.gateway.api.guard import check_protected
 from karnak.gateway.api.house import House
-from karnak.gateway.api.server import HttpServer, listen_on
+from karnak.gateway.api.opening import open_api
+from karnak.gateway.api.server import HttpServer, listen_for
 from karnak.gateway.bearer import Token
 from karnak.gateway.config_house import Listen, Tls
+from karnak.gateway.desks import Commit, DimseDesk, StowDesk
 from karnak.gateway.front_desk import FrontDesk
 from karnak.gateway.house_plan import StowPlan
-from karnak.gateway.journal import Journal, Value
+from karnak.gateway.journal import Journal
 from karnak.gateway.listening import port_taken
 from karnak.gateway.metrics import Door, Metrics
 from karnak.gateway.plan import Plan
 from karnak.gateway.receive.admission import Admission, Limits, is_host
-from karnak.gateway.receive.commitment import Reporter, Transaction
 from karnak.gateway.receive.process import Settings
 from karnak.gateway.receive.stow import Sender, StowDoor, StowSettings
 from karnak.gateway.receive.stow_request import Limits as StowLimits
 from karnak.gateway.receive.supervisor import Receivers, listen
 from karnak.gateway.receive.tls import RenewedRules, TlsFiles
 from karnak.gateway.route import Caller, ForwardNode, refusal_of
-from karnak.gateway.spool import Arrival, Spool
+from karnak.gateway.spool import Spool
 
 if TYPE_CHECKING:
     from karnak.gateway.gateway import Gateway
@@ -41,8 +39,6 @@ if TYPE_CHECKING:
 # Seconds that receivers get to be ready; callers are kept waiting meanwhile.
 _SECONDS_TO_START = 60.0
 _SECONDS_BETWEEN_LOOKS = 0.5
-
-Commit = Callable[[Transaction, Caller, Reporter], bool]
 
 
 class ReceiversNotReady(KarnakError):
@@ -96,16 +92,13 @@ class Doors:
         self._api: HttpServer | None = None
         try:
             settings = Settings(plan.data_dir.absolute(), house.spool.durability, limits, _files(house.tls))
-            desk = _DimseDesk(stored, commit, journal, metrics)
+            desk = DimseDesk(stored, commit, journal, metrics)
             self._receivers = Receivers(self._listening, listen_to.processes, settings, Admission(plan.nodes), desk)
             if house.stow is not None:
-                watch = _StowDesk(stored, journal, metrics)
+                watch = StowDesk(stored, journal, metrics)
                 self._open_stow(house.stow, watch, clock, listen_to)
             if house.api is not None:
-                token = Token.of("token", house.api.token) if house.api.token is not None else None
-                check_protected(house.api.host, token)
-                app = make_api(api, token, lambda error: journal.write_error("api failed", error))
-                self._api = HttpServer(app, _bound("api", house.api.host, house.api.port), listen_to.drain_timeout)
+                self._api = open_api(house.api, api, journal, listen_to.drain_timeout)
         except BaseException:
             self._listening.close()
             raise
@@ -169,7 +162,7 @@ class Doors:
         requests = self._stow_door.in_work if self._stow_door is not None else 0
         return {Door.DIMSE: self._receivers.associations, Door.STOW: requests}
 
-    def _open_stow(self, plan: StowPlan, desk: "_StowDesk", clock: Callable[[], datetime], listen_to: Listen) -> None:
+    def _open_stow(self, plan: StowPlan, desk: StowDesk, clock: Callable[[], datetime], listen_to: Listen) -> None:
         senders = [Sender(Token.of(sender.calling_ae, sender.token), sender.called_ae) for sender in plan.senders]
         limits = StowLimits(plan.maximum_instance)
         settings = StowSettings(senders, limits, listen_to.idle_timeout, listen_to.minimum_rate)
@@ -178,7 +171,7 @@ class Doors:
         )
         files = _files(plan.tls)
         rules = RenewedRules(files, desk.certificate_failed) if files is not None else None
-        listener = _bound("dicomweb", plan.host, plan.port)
+        listener = listen_for("dicomweb", plan.host, plan.port)
         self._stow = HttpServer(Starlette(routes=self._stow_door.routes), listener, listen_to.drain_timeout, rules)
 
     def _admits(self, called: str, calling: str, address: str) -> bool:
@@ -211,81 +204,6 @@ def open_doors(gateway: "Gateway") -> Doors:
         gateway.clock,
         FrontDesk(gateway),
     )
-
-
-class _DimseDesk:
-    """The gateway, as its receivers see it."""
-
-    def __init__(
-        self,
-        stored: Callable[[str], None],
-        commit: Commit,
-        journal: Journal,
-        metrics: Metrics,
-    ) -> None:
-        self._stored = stored
-        self._commit = commit
-        self._journal = journal
-        self._metrics = metrics
-
-    def stored(self, receipt: str, size: int, seconds: float) -> None:
-        """Count an instance that is safe, and pass it on."""
-        self._metrics.received(Door.DIMSE, size, seconds)
-        self._stored(receipt)
-
-    def refused(self) -> None:
-        """Count an instance that was not taken."""
-        self._metrics.refused(Door.DIMSE)
-
-    def journal(self, event: str, values: Mapping[str, Value]) -> None:
-        """Write an event of a receiver."""
-        self._journal.write(event, **values)
-
-    def commit(self, transaction: Transaction, caller: Caller, reporter: Reporter) -> bool:
-        """Pass on a request for Storage Commitment."""
-        return self._commit(transaction, caller, reporter)
-
-
-class _StowDesk:
-    """The gateway, as its STOW-RS door sees it."""
-
-    def __init__(self, stored: Callable[[str], None], journal: Journal, metrics: Metrics) -> None:
-        self._stored = stored
-        self._journal = journal
-        self._metrics = metrics
-
-    def stored(self, receipt: str, arrival: Arrival, size: int, seconds: float) -> None:
-        """Count an instance that is safe, and pass it on."""
-        self._metrics.received(Door.STOW, size, seconds)
-        self._stored(receipt)
-
-    def refused(self, address: str, calling_ae: str, called_ae: str, status: int, instances: int) -> None:
-        """Count what was not taken, and say who sent it."""
-        for _ in range(max(instances, 1)):
-            self._metrics.refused(Door.STOW)
-        self._journal.write(
-            "request refused",
-            address=address,
-            calling_ae=calling_ae,
-            called_ae=called_ae,
-            status=str(status),
-            count=instances,
-        )
-
-    def failed(self, error: Exception) -> None:
-        """Say that something unforeseen has happened to a request."""
-        self._journal.write_error("request failed", error)
-
-    def certificate_failed(self, error: KarnakError) -> None:
-        """Say that new certificates can't be used; the last good ones stay."""
-        self._journal.write("certificate refused", reason=str(error))
-
-
-def _bound(section: str, host: str, port: int) -> socket.socket:
-    try:
-        return listen_on(host, port)
-    except OSError as error:
-        raise port_taken(section, host, port, error) from None
 
 
 def _files(tls: Tls | None) -> TlsFiles | None:

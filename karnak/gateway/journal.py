@@ -25,27 +25,16 @@ KEYS = frozenset(
         "called_ae",
         "calling_ae",
         "count",
-        "delivered",
         "destination",
         "error",
-        "excluded",
-        "fallbacks",
-        "forward_node",
         "host",
-        "milliseconds",
         "place",
         "port",
         "profile",
-        "project",
         "reason",
         "receipt",
-        "rejected",
-        "sop_class_uid",
         "status",
         "tables",
-        "transfer_syntax_uid",
-        "undelivered",
-        "warnings",
     }
 )
 
@@ -84,24 +73,28 @@ class Journal:
 
     def write_error(self, event: str, error: BaseException, **values: Value) -> None:
         """Write an unforeseen exception: its type and place, not its message, which may quote an instance."""
-        frames = traceback.extract_tb(error.__traceback__)
-        place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
-        self.write(event, error=type(error).__name__, place=place, **values)
+        self.write(event, error=type(error).__name__, place=place_of(error), **values)
 
 
-def quieten_libraries(journal: Journal) -> None:
+def place_of(error: BaseException) -> str:
+    """Tell where an exception was raised: file and line, or "" where nobody knows."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+
+
+def quieten_libraries(write_error: Callable[[str, BaseException], None]) -> None:
     """Keep what libraries say about instances out of this process's output; for the whole process.
 
     Their warnings and log lines may quote values, and so may the text of an exception that ends a thread.
 
     Args:
-        journal: where the type and place of such an exception go.
+        write_error: writes the type and place of such an exception.
     """
     logging.disable(logging.CRITICAL)
     warnings.simplefilter("ignore")
 
     def note(failed: threading.ExceptHookArgs) -> None:
         if failed.exc_value is not None:
-            journal.write_error("thread failed", failed.exc_value)
+            write_error("thread failed", failed.exc_value)
 
     threading.excepthook = note

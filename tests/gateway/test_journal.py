@@ -1,5 +1,6 @@
 """The journal says what happened and nothing of whom it happened to."""
 
+import ast
 import errno
 import io
 import json
@@ -9,10 +10,12 @@ import threading
 import warnings
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 
-from karnak.gateway.journal import Journal, quieten_libraries
+import karnak
+from karnak.gateway.journal import KEYS, Journal, quieten_libraries
 
 
 def journal() -> tuple[Journal, io.StringIO]:
@@ -23,10 +26,9 @@ def journal() -> tuple[Journal, io.StringIO]:
 
 def test_a_line_is_json_in_utc() -> None:
     made, stream = journal()
-    made.write("instance", receipt="ab", status="0000H", milliseconds=7)
+    made.write("instance", receipt="ab", status="0000H", count=7)
     assert stream.getvalue() == (
-        '{"time": "2026-01-02T01:04:05.678Z", "event": "instance", '
-        '"receipt": "ab", "status": "0000H", "milliseconds": 7}\n'
+        '{"time": "2026-01-02T01:04:05.678Z", "event": "instance", "receipt": "ab", "status": "0000H", "count": 7}\n'
     )
 
 
@@ -79,7 +81,7 @@ def process_settings() -> Iterator[None]:
 @pytest.mark.usefixtures("process_settings")
 def test_libraries_are_quiet(capfd: pytest.CaptureFixture[str]) -> None:
     made, stream = journal()
-    quieten_libraries(made)
+    quieten_libraries(made.write_error)
 
     def work() -> None:
         warnings.warn("Invalid value for VR UI: 'DOE^JANE'", stacklevel=1)
@@ -117,3 +119,21 @@ def test_time_is_told_by_the_clock() -> None:
     made.write("a")
     made.write("b")
     assert [json.loads(line)["time"][:10] for line in stream.getvalue().splitlines()] == ["2026-01-01", "2026-01-02"]
+
+
+def _written(package: Path) -> set[str]:
+    """The keys that are written to the journal, by a literal."""
+    writers = {"write", "write_error", "journal", "journal_error", "_journal", "_say", "_note"}
+    found: set[str] = set()
+    for path in package.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in writers:
+                found |= {keyword.arg for keyword in node.keywords if keyword.arg is not None}
+                mappings = [argument for argument in node.args if isinstance(argument, ast.Dict)]
+                found |= {str(key.value) for made in mappings for key in made.keys if isinstance(key, ast.Constant)}
+    return found
+
+
+def test_no_key_is_allowed_that_nothing_writes() -> None:
+    package = Path(karnak.__file__).parent
+    assert _written(package / "gateway") | _written(package / "cli") == KEYS

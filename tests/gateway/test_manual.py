@@ -188,10 +188,11 @@ def _events(package: Path) -> set[str]:
     found = set()
     for path in package.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
-                on_journal = node.func.attr in ("write", "write_error") and "journal" in ast.unparse(node.func.value)
+            if isinstance(node, ast.Call) and isinstance(node.func, (ast.Attribute, ast.Name)) and node.args:
+                owner, _, name = ast.unparse(node.func).rpartition(".")
+                on_journal = name in ("write", "write_error") and (not owner or "journal" in owner)
                 first = node.args[0]
-                named = on_journal or node.func.attr in ("journal", "journal_error", "_journal", "_say", "_note")
+                named = on_journal or name in ("journal", "journal_error", "_journal", "_say", "_note")
                 if named and isinstance(first, ast.Constant) and isinstance(first.value, str):
                     found.add(first.value)
     return found

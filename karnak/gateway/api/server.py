@@ -15,6 +15,8 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
+from karnak.gateway.listening import port_taken
+
 _PATIENCE = 30.0
 _KEEP_ALIVE = 15
 _MAXIMUM_CONNECTIONS = 500
@@ -128,6 +130,18 @@ def listen_on(host: str, port: int) -> socket.socket:
         listener.close()
         raise
     return listener
+
+
+def listen_for(section: str, host: str, port: int) -> socket.socket:
+    """Bind the TCP socket that a section of the configuration asks for.
+
+    Raises:
+        PortTaken: it can't be bound.
+    """
+    try:
+        return listen_on(host, port)
+    except OSError as error:
+        raise port_taken(section, host, port, error) from None
 
 
 def _switching(tls: Callable[[], ssl.SSLContext]) -> ssl.SSLContext:

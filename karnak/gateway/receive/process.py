@@ -7,7 +7,6 @@ channel closes, or the parent dies, it ends.
 """
 
 import ctypes
-import logging
 import os
 import secrets
 import signal
@@ -15,8 +14,6 @@ import socket
 import sys
 import threading
 import time
-import traceback
-import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -25,7 +22,7 @@ from typing import Any
 
 from karnak.errors import KarnakError
 from karnak.gateway.disk import Disk
-from karnak.gateway.journal import Value
+from karnak.gateway.journal import Value, place_of, quieten_libraries
 from karnak.gateway.receipts import Receipts
 from karnak.gateway.receive.admission import Admission, Limits
 from karnak.gateway.receive.channel import Channel
@@ -117,9 +114,7 @@ class Desk:
 
     def journal_error(self, event: str, error: BaseException, **values: Value) -> None:
         """Pass on an exception's type and place; its message may quote an instance."""
-        frames = traceback.extract_tb(error.__traceback__)
-        place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
-        self.journal(event, error=type(error).__name__, place=place, **values)
+        self.journal(event, error=type(error).__name__, place=place_of(error), **values)
 
     def commit(self, transaction: Transaction, caller: Caller, reporter: Reporter) -> bool:
         """Pass on a request for Storage Commitment."""
@@ -152,7 +147,7 @@ def serve(listening: socket.socket, channel: Channel, board: int) -> None:
     settings = Settings.from_json(first["settings"])
     process = int(first["process"])
     desk = Desk(channel)
-    _quieten(desk)
+    quieten_libraries(desk.journal_error)
     listener: Listener | None = None
     try:
         spool = Spool(settings.data_dir, Disk(), settings.durability, Receipts(time.time_ns, secrets.token_bytes))
@@ -190,18 +185,6 @@ def _end(listener: Listener | None, spool: Spool, seconds: float) -> None:
 
 def _say_tls(desk: Desk, error: KarnakError) -> None:
     desk.journal("certificate not renewed", reason=str(error))
-
-
-def _quieten(desk: Desk) -> None:
-    """Keep what libraries say to themselves: it may quote an instance, and so may an exception that ends a thread."""
-    logging.disable(logging.CRITICAL)
-    warnings.simplefilter("ignore")
-
-    def note(failed: threading.ExceptHookArgs) -> None:
-        if failed.exc_value is not None:
-            desk.journal_error("thread failed", failed.exc_value)
-
-    threading.excepthook = note
 
 
 def _die_with(parent: int) -> None:
