@@ -243,11 +243,16 @@ def test_the_folder_of_a_destination_runs_full(tmp_path: Path) -> None:
         made.check()
 
 
-def test_a_start_on_a_full_disk_says_so_and_loses_nothing(tmp_path: Path) -> None:
+def test_a_stop_and_a_start_on_a_full_disk_lose_nothing(tmp_path: Path) -> None:
     with house(tmp_path / "house", "data") as made:
         with made.gateway() as gateway:
             assert made.send(1, 3) == (3, 0)
+            theirs = made.disk.fill("theirs")
             assert gateway.stop() == 0
+        theirs.unlink()
+        with made.gateway() as gateway:
+            assert gateway.stop() == 0
+        assert len(made.owed()) == 3
         theirs = made.disk.fill("theirs")
         tried = subprocess.run(
             made.command, cwd=made.folder, env=environment(), capture_output=True, text=True, timeout=60, check=False
