@@ -1,4 +1,4 @@
-"""The manual of the queue lists what there is."""
+"""The manuals of the queue and of shadows list what there is."""
 
 import re
 from pathlib import Path
@@ -8,9 +8,11 @@ import pytest
 
 from karnak.cli.doctor import doctor
 from karnak.cli.queue import queue
+from karnak.cli.shadow import shadow
 from karnak.gateway.states import State
 
-MANUAL = (Path(__file__).parents[2] / "docs" / "queue.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).parents[2] / "docs"
+MANUAL = (DOCS / "queue.md").read_text(encoding="utf-8")
 
 
 def test_every_state_is_explained() -> None:
@@ -26,3 +28,9 @@ def test_every_option_is_named(command: click.Command) -> None:
     (line,) = re.findall(rf"^karnak (?:queue )?{command.name} .*$", MANUAL, re.MULTILINE)
     options = {option for parameter in command.params for option in parameter.opts if option.startswith("--")}
     assert set(re.findall(r"--[a-z]+", line)) == options - {"--config"}
+
+
+def test_every_option_of_shadow_is_named() -> None:
+    lines = re.findall(r"^karnak shadow .*$", (DOCS / "shadow.md").read_text(encoding="utf-8"), re.MULTILINE)
+    options = {option for parameter in shadow.params for option in parameter.opts if option.startswith("--")}
+    assert {option for line in lines for option in re.findall(r"--[a-z]+", line)} == options - {"--config"}
