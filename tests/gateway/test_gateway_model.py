@@ -273,6 +273,19 @@ class GatewayMachine(RuleBasedStateMachine):
             name = f"1.2.{study}.1.{uid + number}"
             self.arrives(kind, name, study, caller, hint)
 
+    @rule(
+        uid=st.integers(0, 30),
+        study=st.integers(1, 2),
+        hints=st.tuples(st.booleans(), st.booleans()),
+        rounds=st.tuples(st.integers(0, 2), st.integers(0, 4)),
+    )
+    @mortal
+    def an_instance_comes_twice(self, uid: int, study: int, hints: tuple[bool, bool], rounds: tuple[int, int]) -> None:
+        """Its sender has not heard of the first time, say; and the gateway may hear of either late."""
+        for hint, some in zip(hints, rounds, strict=True):
+            self.arrives("good", f"1.2.{study}.1.{uid}", study, "CT01", hint)
+            self.ground.run(some)
+
     @rule(study=st.integers(1, 2))
     @mortal
     def an_instance_begins_to_come(self, study: int) -> None:
