@@ -141,15 +141,23 @@ class Ground:
         self._database.close()
 
     def let_fail(self, audit: AuditLog) -> None:
-        """Let an audit log fail as the disk does, before it has written and after."""
-        write, disk = audit.write, self.disk
+        """Let an audit log fail as the disk does, before it has written and after; it may be closed twice."""
+        write, close, disk = audit.write, audit.close, self.disk
+        closed = False
 
         def writing(*entries: AuditEntry) -> None:
             _call(disk)
             write(*entries)
             _call(disk)
 
+        def closing() -> None:
+            nonlocal closed
+            if not closed:
+                closed = True
+                close()
+
         audit.write = writing  # type: ignore[method-assign]
+        audit.close = closing  # type: ignore[method-assign]
 
     def run(self, rounds: int) -> None:
         """Let every hand take so many steps, in turn."""
