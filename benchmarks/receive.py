@@ -84,6 +84,9 @@ class Deaf:
     def refused(self) -> None:
         raise RuntimeError("an instance was refused")
 
+    def gone(self) -> None:
+        raise RuntimeError("a receiver died")
+
     def journal(self, event: str, values: Mapping[str, Value]) -> None:
         pass
 

@@ -20,11 +20,13 @@ class DimseDesk:
     def __init__(
         self,
         stored: Callable[[str], None],
+        look: Callable[[], None],
         commit: Commit,
         journal: Journal,
         metrics: Metrics,
     ) -> None:
         self._stored = stored
+        self._look = look
         self._commit = commit
         self._journal = journal
         self._metrics = metrics
@@ -37,6 +39,10 @@ class DimseDesk:
     def refused(self) -> None:
         """Count an instance that was not taken."""
         self._metrics.refused(Door.DIMSE)
+
+    def gone(self) -> None:
+        """Have the spool looked through for what a receiver had no time to tell."""
+        self._look()
 
     def journal(self, event: str, values: Mapping[str, Value]) -> None:
         """Write an event of a receiver."""

@@ -52,6 +52,7 @@ class Doors:
         plan: where and how to listen.
         spool: where instances go.
         stored: is told of each instance that is safe; called from many threads.
+        look: is told when somebody may have died before telling of one.
         commit: takes a request for Storage Commitment; called from many threads.
         journal: where events are written.
         metrics: what is counted.
@@ -67,6 +68,7 @@ class Doors:
         plan: Plan,
         spool: Spool,
         stored: Callable[[str], None],
+        look: Callable[[], None],
         commit: Commit,
         journal: Journal,
         metrics: Metrics,
@@ -92,7 +94,7 @@ class Doors:
         self._api: HttpServer | None = None
         try:
             settings = Settings(plan.data_dir.absolute(), house.spool.durability, limits, _files(house.tls))
-            desk = DimseDesk(stored, commit, journal, metrics)
+            desk = DimseDesk(stored, look, commit, journal, metrics)
             self._receivers = Receivers(self._listening, listen_to.processes, settings, Admission(plan.nodes), desk)
             if house.stow is not None:
                 watch = StowDesk(stored, journal, metrics)
@@ -198,6 +200,7 @@ def open_doors(gateway: "Gateway") -> Doors:
         gateway.plan,
         gateway.spool,
         gateway.stored,
+        gateway.look,
         gateway.commit,
         gateway.journal,
         gateway.metrics,

@@ -228,6 +228,10 @@ class Gateway:
         """Hear from a door that an instance is safe in the spool; any thread may say so."""
         self._intake.hint(receipt)
 
+    def look(self) -> None:
+        """Hear that somebody died who may have had instances to tell of; any thread may say so."""
+        self._intake.look()
+
     def commit(self, transaction: Transaction, caller: Caller, reporter: Reporter) -> bool:
         """Take a request for Storage Commitment; any thread may bring it.
 

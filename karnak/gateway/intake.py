@@ -4,6 +4,7 @@ Receivers say what they have kept; that is a hint, and the folder is the truth: 
 now and then, for hints that got lost. An instance that nobody's rules can be asked about is quarantined here.
 """
 
+import math
 import queue
 import threading
 from collections.abc import Callable, Sequence
@@ -97,6 +98,12 @@ class Intake:
         """Say that a receiver has kept an instance; any thread may."""
         self._hints.put(receipt)
 
+    def look(self) -> None:
+        """Look through the folder soon: hints may be lost; any thread may say so."""
+        self._next_look = -math.inf
+        # For who waits for a hint.
+        self._hints.put(threading.Event())
+
     def flush(self) -> None:
         """Wait until what was told before is with the clerk."""
         done = threading.Event()
@@ -118,8 +125,12 @@ class Intake:
         try:
             now = self._machine.monotonic()
             if now >= self._next_look:
-                self._look_through()
                 self._next_look = now + _LOOK
+                try:
+                    self._look_through()
+                except BaseException:
+                    self._next_look = now
+                    raise
             receipts, going = self._take(max(self._next_look - now, 0) if wait else 0)
             self._take_in(receipts)
         except Exception as error:

@@ -363,6 +363,17 @@ def test_both_engines_give_the_same_and_what_tables_leave_is_counted(tmp_path: P
 # --- reloading
 
 
+def test_what_a_receiver_had_no_time_to_tell_of_is_found_when_it_is_gone(tmp_path: Path) -> None:
+    shelf = Shelf()
+    with running(make_plan(tmp_path, deidentified("shelf", shelf))) as house:
+        house.receive(instance(SOPInstanceUID="1.2.3.1"), sop_instance="1.2.3.1")
+        house.settle(1)
+        house.receive(instance(SOPInstanceUID="1.2.3.2"), sop_instance="1.2.3.2", hint=False)
+        house.gateway.look()
+        house.settle(2)
+    assert [parcel.sop_instance_uid for parcel in shelf.parcels] == [PROJECT.uid("1.2.3.1"), PROJECT.uid("1.2.3.2")]
+
+
 def test_a_reload_changes_the_rules_for_what_comes_after_it(tmp_path: Path) -> None:
     gate, shelf = threading.Event(), Shelf()
     shelf.gate = gate

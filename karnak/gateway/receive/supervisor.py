@@ -52,6 +52,9 @@ class Hearer(Protocol):
     def refused(self) -> None:
         """Hear of an instance that was not taken; its sender knows."""
 
+    def gone(self) -> None:
+        """Hear that a receiver is gone; it may have made instances safe that it had no time to tell of."""
+
     def journal(self, event: str, values: Mapping[str, Value]) -> None:
         """Write an event; the keys are known to the journal."""
 
@@ -222,6 +225,8 @@ class Receivers:
                 if self._stopping.is_set():
                     return
                 self._note("receiver died", {"status": _status_words(status)})
+                with suppress(Exception):
+                    self._hearer.gone()
             with self._starting:
                 self._fallen += 1
                 self._starting.notify_all()

@@ -31,6 +31,7 @@ class House:
     changed: threading.Condition = field(default_factory=threading.Condition)
     receivers: Receivers | None = None
     takes_transactions: bool = True
+    deaths: int = 0
 
     def stored(self, receipt: str, size: int, seconds: float) -> None:
         assert seconds > 0
@@ -42,6 +43,11 @@ class House:
     def refused(self) -> None:
         with self.changed:
             self.refusals += 1
+            self.changed.notify_all()
+
+    def gone(self) -> None:
+        with self.changed:
+            self.deaths += 1
             self.changed.notify_all()
 
     def journal(self, event: str, values: Mapping[str, Value]) -> None:

@@ -123,6 +123,7 @@ def test_a_receiver_that_is_killed_is_started_again(tmp_path: Path) -> None:
             os.kill(first, signal.SIGKILL)
             assert sender.is_closed()
         gateway.wait(lambda: gateway.events == [("receiver died", {"status": "signal 9"})])
+        gateway.wait(lambda: gateway.deaths == 1)
         # Callers wait in the system's queue until it is back; its place on the board is free again.
         with gateway.call() as sender:
             assert sender.store(b"also", "1.2.3") == 0
