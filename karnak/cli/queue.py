@@ -14,6 +14,7 @@ from pathlib import Path
 import click
 
 from karnak.cli.configured import config_option, premises_of
+from karnak.dsl.nearest import nearest
 from karnak.gateway.premises import wish
 from karnak.gateway.states import State
 from karnak.gateway.store.queue import Choice, Queue
@@ -132,6 +133,12 @@ def _wish(ctx: click.Context, config: Path | None, choices: Sequence[Choice], wa
     parts = sum(one.parts for one in came)
     if not parts:
         click.echo("karnak: nothing that is owed is meant", err=True)
+        named = choices[0].destination
+        if named is not None and named not in premises.destinations:
+            known = tuple(sorted(premises.destinations))
+            near = nearest(named, known)
+            hint = f"did you mean {near}?" if near is not None else f"there are {', '.join(known)}"
+            click.echo(f"  the configuration has no destination {named}; {hint}", err=True)
         ctx.exit(EXIT_NOTHING_FOUND)
     if not came[-1].done:
         click.echo(f"{_parts(parts)}: the gateway does it within seconds")

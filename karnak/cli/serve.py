@@ -22,6 +22,7 @@ from karnak.gateway.journal import Journal, quieten_libraries
 from karnak.gateway.plan import Plan
 from karnak.gateway.programs import Programs
 from karnak.gateway.receipts import Receipts
+from karnak.gateway.store.database import IndexUnavailable
 from karnak.runtime.deidentify import Engine
 
 EXIT_FINDINGS = 1
@@ -29,7 +30,7 @@ EXIT_USAGE = 2
 
 
 class NotStarted(KarnakError):
-    """The disk refuses what a gateway needs."""
+    """What a gateway needs can't be had; the message says what and why."""
 
 
 @click.command()
@@ -89,6 +90,8 @@ def _run(plan: Plan, read: Read, journal: Journal) -> None:
     signal.signal(signal.SIGHUP, lambda _number, _frame: wishes.put(True))
     try:
         gateway.start()
+    except IndexUnavailable as error:
+        raise NotStarted(f"{error}; `karnak doctor` looks at it") from None
     except OSError as error:
         where = f": {error.filename}" if error.filename else ""
         raise NotStarted(f"can't start: {error.strerror or type(error).__name__}{where}") from None
@@ -118,5 +121,9 @@ def _greet(plan: Plan, port: int) -> None:
     console.print(Text(f"  instances that can't be de-identified are kept in {plan.data_dir / 'quarantine'}"))
     host = "127.0.0.1" if plan.listen.host in ("0.0.0.0", "::") else plan.listen.host
     console.print(Text("\nSend a first study:"))
-    console.print(Text(f"  storescu -aec {plan.nodes[0].ae_title} {host} {port} file.dcm", style="bold"))
+    first = plan.nodes[0]
+    calling = f"-aet {first.senders[0].ae_title} " if first.senders else ""
+    secure = "+tla -ic " if plan.house.tls is not None else ""
+    command = f"storescu {secure}{calling}-aec {first.ae_title} {host} {port} file.dcm"
+    console.print(Text(f"  {command}", style="bold"))
     sys.stdout.flush()

@@ -9,6 +9,8 @@ from karnak.gateway.config import Config
 from karnak.gateway.config_house import ReloadSection, SpoolSection, Tls
 from karnak.gateway.config_reading import Location, Notes
 from karnak.gateway.deliver.backoff import Patience
+from karnak.gateway.projects import readable_by_others
+from karnak.gateway.receive.tls import TlsFiles, UnusableCertificate, listening_rules
 from karnak.gateway.retry_plan import plan_backoff
 
 _KEY_DIGITS = 64
@@ -209,6 +211,11 @@ class _HousePlanner:
         for name, path in found.items():
             if not path.is_file():
                 self._notes.add("G305", f"there is no file {files[name]}", (*at, name), "PEM files are expected")
+        if all(path.is_file() for path in found.values()):
+            try:
+                listening_rules(TlsFiles(found["certificate"], found["key"], found.get("client_ca")))
+            except UnusableCertificate as error:
+                self._notes.add("G305", str(error), at, "PEM files are expected, and a key without a password")
         return Tls.model_validate(found)
 
     def _patience(self) -> Patience:
@@ -248,11 +255,19 @@ class _HousePlanner:
                 self._notes.add("G301", f"there is no environment variable {variable}", (*at, f"{prefix}_env"))
                 return None
         elif file is not None:
+            place = (*at, f"{prefix}_file")
+            path = self._base / file
             try:
-                with (self._base / file).open("rb") as stream:
+                with path.open("rb") as stream:
                     text = stream.read(_MAXIMUM_FILE).decode("ascii")
-            except (OSError, UnicodeDecodeError):
-                self._notes.add("G301", f"the file {file} can't be read as ASCII text", (*at, f"{prefix}_file"))
+                if readable_by_others(path):
+                    message = f"everyone on this machine can read the {prefix}"
+                    self._notes.add("G302", message, place, f"chmod 600 {path}")
+            except OSError as error:
+                self._notes.add("G301", f"the file {file} can't be read: {error.strerror}", place)
+                return None
+            except UnicodeDecodeError:
+                self._notes.add("G301", f"the file {file} holds something else than ASCII text", place)
                 return None
         else:
             return None

@@ -106,6 +106,14 @@ def test_what_waits_is_retried(config: Path, receipts: list[str]) -> None:
         assert names(index.due("pacs", LATER, 9)) == [receipts[0], receipts[2]]
 
 
+@pytest.mark.parametrize("command", ["retry", "drop"])
+def test_a_destination_that_is_not_there_is_told(command: str, config: Path, receipts: list[str]) -> None:
+    done = karnak("queue", command, "--config", config, "--destination", "pac")
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert "karnak: nothing that is owed is meant\n" in done.stderr
+    assert "  the configuration has no destination pac; did you mean pacs?\n" in done.stderr
+
+
 def test_a_running_gateway_is_asked(config: Path, receipts: list[str]) -> None:
     with HouseLock(config.parent / "data"):
         done = karnak("queue", "drop", "--config", config, "--yes", *receipts[1:])

@@ -94,6 +94,24 @@ def test_a_port_that_is_taken_is_told_and_nothing_runs(tmp_path: Path) -> None:
     assert second.stdout == ""
 
 
+def test_the_line_that_it_prints_is_one_of_a_known_sender(tmp_path: Path) -> None:
+    nodes = node(to_folder("disk", "out"), sources="[ { ae_title: MR07 }, { ae_title: CT01 } ]")
+    with karnak(tmp_path, nodes) as gateway:
+        line = f"  storescu -aet MR07 -aec KARNAK 127.0.0.1 {gateway.port} file.dcm\n"
+        gateway.wait(lambda: line in gateway.log)
+
+
+def test_an_index_that_can_not_be_read_is_for_the_doctor(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "index.sqlite").write_text("nothing of the kind")
+    (tmp_path / "gateway.yml").write_text(RAW)
+    ended = serve("--config", "gateway.yml", cwd=tmp_path)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.splitlines()[-1] == (
+        "karnak: the index data/index.sqlite can't be used (SQLITE_NOTADB); `karnak doctor` looks at it"
+    )
+
+
 def test_receivers_that_can_not_run_end_the_gateway(tmp_path: Path) -> None:
     (tmp_path / "site").mkdir()
     (tmp_path / "site" / "sitecustomize.py").write_text(
