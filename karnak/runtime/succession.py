@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 # Where a cell has its context and its creator, as `cell_key` writes them.
 _CONTEXT_AT, _CREATOR_AT, _CREATOR_MASK = 50, 38, 0xFFF
 _CHILD = 4
+# A cell takes 20 us: tables of which there are more than these stand for are left to the instances that need them.
+MAXIMUM_CELLS = 10_000
 
 
 def take_over(old: "Program", new: "Program") -> None:
@@ -27,7 +29,12 @@ def take_over(old: "Program", new: "Program") -> None:
         old: what was asked until now, by other threads too.
         new: what takes its place; nobody asks it yet.
     """
-    for (sop_class_uid, bits, _), table in old.tables():
+    left = MAXIMUM_CELLS
+    # The last ones that were built are the likeliest to be asked for.
+    for (sop_class_uid, bits, _), table in reversed(old.tables()):
+        left -= table.cells.count
+        if left < 0:
+            return
         known = old.conditions.outcome(bits)
         with suppress(TableFull):
             _fill(table, new.table(sop_class_uid, new.conditions.guess(known), table.encoding))

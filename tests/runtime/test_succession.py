@@ -9,6 +9,7 @@ import pytest
 from benchmarks import corpus
 from karnak.dsl.compile import compile_profile
 from karnak.dsl.nodes import Source
+from karnak.runtime import succession
 from karnak.runtime.deidentify import deidentify
 from karnak.runtime.keys import Project
 from karnak.runtime.program import Program
@@ -76,6 +77,18 @@ def test_nothing_is_left_to_be_worked_out_where_little_has_changed(
     assert filled == cells(before)
     assert outputs(made)[0] is not None
     assert (cells(made), made.table_count) == (filled, before.table_count)
+
+
+def test_the_last_tables_are_taken_over_up_to_a_bound(
+    seen: dict[str, tuple[Program, Sequence[bytes | None]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = seen[BASIC][0]
+    last, table = before.tables()[-1]
+    monkeypatch.setattr(succession, "MAXIMUM_CELLS", table.cells.count)
+    made = program(BASIC)
+    made.take_over(before)
+    assert before.table_count > 1
+    assert [key for key, _ in made.tables()] == [last]
 
 
 def test_a_program_that_has_seen_nothing_leaves_nothing() -> None:
