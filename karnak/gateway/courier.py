@@ -100,6 +100,7 @@ class Courier:
         Raises:
             OSError: the disk refuses.
         """
+        self._reports.tidy()
         for name in self._reports.names():
             try:
                 owed = self._reports.read(name)

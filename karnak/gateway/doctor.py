@@ -12,8 +12,11 @@ from pathlib import Path
 
 from sqlalchemy import delete
 
+from karnak.gateway.disk import Disk
 from karnak.gateway.house_lock import HouseLock
+from karnak.gateway.owed_reports import OwedReports
 from karnak.gateway.premises import Premises
+from karnak.gateway.receipts import time_of
 from karnak.gateway.spool import DamagedFile, NotInSpool, Spool
 from karnak.gateway.store.database import Database, IndexUnavailable, WrongVersion, open_database
 from karnak.gateway.store.index import Index
@@ -77,6 +80,17 @@ def examine(premises: Premises, spool: Spool, *, running: bool) -> Iterator[Find
     except IndexUnavailable as error:
         yield Finding(Severity.PROBLEM, str(error), "if it stays so, stop the gateway and run: karnak doctor --rebuild")
     yield from _quarantine(premises.data_dir / "quarantine")
+    yield from _reports(OwedReports(premises.data_dir, Disk(), "fsync"))
+
+
+def _reports(reports: OwedReports) -> Iterator[Finding]:
+    names = reports.names()
+    if names:
+        oldest = time_of(names[0])
+        since = f" since {oldest:%Y-%m-%d %H:%M} UTC" if oldest is not None else ""
+        count = "1 report" if len(names) == 1 else f"{len(names)} reports"
+        advice = "the journal says why they wait; their sources need a `host` and a `port` where they listen"
+        yield Finding(Severity.NOTE, f"{count} of Storage Commitment owed{since}", advice)
 
 
 def _room(premises: Premises, spool: Spool) -> Finding:

@@ -75,19 +75,22 @@ class OwedReports:
             raise
 
     def names(self) -> list[str]:
-        """The names of all that are owed, the oldest first; what a crash has left half written goes.
+        """The names of all that are owed, the oldest first.
 
         Raises:
             OSError: the disk refuses.
         """
-        try:
-            found = sorted(self._disk.list(self._folder))
-        except FileNotFoundError:
-            return []
-        for name in found:
+        return [name.removesuffix(_WHOLE) for name in self._files() if name.endswith(_WHOLE)]
+
+    def tidy(self) -> None:
+        """At a start: remove what a crash has left half written; nobody was told that it is owed.
+
+        Raises:
+            OSError: the disk refuses.
+        """
+        for name in self._files():
             if name.endswith(_PART):
                 self._disk.remove(self._folder / name)
-        return [name.removesuffix(_WHOLE) for name in found if name.endswith(_WHOLE)]
 
     def read(self, name: str) -> Owed:
         """Read a report that is owed.
@@ -114,6 +117,12 @@ class OwedReports:
         """
         with suppress(FileNotFoundError):
             self._disk.remove(self._path(name))
+
+    def _files(self) -> list[str]:
+        try:
+            return sorted(self._disk.list(self._folder))
+        except FileNotFoundError:
+            return []
 
     def _path(self, name: str) -> Path:
         return self._folder / f"{name}{_WHOLE}"

@@ -253,6 +253,9 @@ def test_remains_of_a_crash_and_damaged_files_go(tmp_path: Path) -> None:
     folder = tmp_path / "commitments"
     (folder / "a.part").write_text("{")
     (folder / "a.json").write_text('{"transaction": "1.2"}')
+    reports.tidy()
+    assert not (folder / "a.part").exists()
+    (folder / "a.part").write_text("{")
     with pytest.raises(DamagedReport, match=r"^the file a\.json is damaged$"):
         reports.read("a")
     with house(tmp_path) as made:

@@ -9,7 +9,10 @@ import pytest
 from karnak.gateway.disk import Disk
 from karnak.gateway.doctor import Finding, Severity, examine, rebuild
 from karnak.gateway.house_lock import HouseLock, HouseTaken
+from karnak.gateway.owed_reports import Owed, OwedReports
 from karnak.gateway.premises import Premises, wish
+from karnak.gateway.receive.commitment import Transaction
+from karnak.gateway.route import Caller
 from karnak.gateway.spool import Spool
 from karnak.gateway.states import State
 from karnak.gateway.store.database import IndexUnavailable, index_url, open_database
@@ -137,6 +140,19 @@ def test_destinations_that_are_gone(house: House) -> None:
             "put it back, or run: karnak queue drop --destination 'research'",
         )
     ]
+
+
+def test_reports_that_are_owed_are_counted(house: House) -> None:
+    reports = OwedReports(house.folder, Disk(), "os")
+    caller = Caller("KARNAK", "CT01", "127.0.0.1")
+    for _ in range(2):
+        reports.keep(Owed(house.new_receipt(), Transaction("1.2", (("1.3", "1.4"),)), caller, START))
+    half = house.folder / "commitments" / "half.part"
+    half.write_text("{")
+    ((what, _),) = house.worse(running=True)
+    assert what.startswith("2 reports of Storage Commitment owed since 2026-")
+    # It may be somebody's who writes just now.
+    assert half.exists()
 
 
 def test_quarantine_is_counted(house: House) -> None:
