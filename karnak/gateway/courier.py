@@ -22,7 +22,7 @@ from karnak.gateway.receive.commitment import Reference, Report, Reporter, Trans
 from karnak.gateway.route import Caller, ReportAddress
 
 # Reports that are brought at once; a requestor is brought one at a time over new associations.
-_AT_ONCE = 4
+_AT_ONCE = 8
 # Requests of 16 MiB at most each; who asks for more is told to come again.
 _MAXIMUM_OWED = 1000
 _SECONDS_FOR_THE_ANSWER = 30.0

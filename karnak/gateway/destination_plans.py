@@ -19,7 +19,7 @@ from karnak.gateway.config_destinations import (
     TlsEntry,
     VirtualEntry,
 )
-from karnak.gateway.config_reading import Location, Notes, did_you_mean
+from karnak.gateway.config_notes import Location, Notes, did_you_mean
 from karnak.gateway.deliver.association import Peer
 from karnak.gateway.deliver.conversion import TARGETS
 from karnak.gateway.deliver.converting import Converting

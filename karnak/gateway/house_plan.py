@@ -7,7 +7,7 @@ from pathlib import Path
 
 from karnak.gateway.config import Config
 from karnak.gateway.config_house import ReloadSection, SpoolSection, Tls
-from karnak.gateway.config_reading import Location, Notes
+from karnak.gateway.config_notes import Location, Notes
 from karnak.gateway.deliver.backoff import Patience
 from karnak.gateway.projects import readable_by_others
 from karnak.gateway.receive.tls import TlsFiles, UnusableCertificate, listening_rules

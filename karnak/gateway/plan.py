@@ -19,7 +19,8 @@ from karnak.errors import KarnakError
 from karnak.gateway.config import Config, ForwardNodeEntry, SourceEntry
 from karnak.gateway.config_destinations import CsvEntry, TagEntry
 from karnak.gateway.config_house import Listen
-from karnak.gateway.config_reading import Location, Notes, did_you_mean, read_config
+from karnak.gateway.config_notes import Location, Notes, did_you_mean
+from karnak.gateway.config_reading import read_config
 from karnak.gateway.destination_plans import DestinationPlanner, Entry
 from karnak.gateway.house_plan import HousePlan, plan_house
 from karnak.gateway.programs import Programs

@@ -11,7 +11,8 @@ from sqlalchemy.engine import URL
 from karnak.dsl.diagnostics import Diagnostic, has_errors, in_order
 from karnak.dsl.nodes import Source
 from karnak.errors import KarnakError
-from karnak.gateway.config_reading import Notes, read_config
+from karnak.gateway.config_notes import Notes
+from karnak.gateway.config_reading import read_config
 from karnak.gateway.house_lock import HouseLock, HouseTaken
 from karnak.gateway.house_plan import ApiPlan, plan_api, plan_index
 from karnak.gateway.store.database import Database, index_url, open_database

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from karnak.gateway.config import ProjectEntry
-from karnak.gateway.config_reading import Location, Notes
+from karnak.gateway.config_notes import Location, Notes
 from karnak.gateway.programs import Programs
 from karnak.gateway.projects import read_secret, readable_by_others
 from karnak.runtime.keys import Project, SecretError, parse_secret

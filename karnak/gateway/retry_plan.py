@@ -1,7 +1,7 @@
 """From `retry` in a configuration to when something is tried again."""
 
 from karnak.gateway.config_destinations import RetryEntry
-from karnak.gateway.config_reading import Location, Notes
+from karnak.gateway.config_notes import Location, Notes
 from karnak.gateway.deliver.backoff import Backoff
 
 

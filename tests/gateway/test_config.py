@@ -7,7 +7,8 @@ import pytest
 
 from karnak.dsl.nodes import Source
 from karnak.gateway.config_destinations import DicomEntry, FolderEntry, TagEntry
-from karnak.gateway.config_reading import CODES, read_config
+from karnak.gateway.config_notes import CODES
+from karnak.gateway.config_reading import read_config
 
 GOOD = """\
 listen: { host: 127.0.0.1, port: 11112 }
