@@ -9,7 +9,7 @@ from statistics import median
 
 from karnak.runtime.keys import Project
 from tests.load.archives import Counting, Flapping, steady
-from tests.load.memory import Sample, sample
+from tests.load.memory import MEBIBYTE, Sample, sample
 from tests.load.senders import Sender, write_templates
 from tests.system.programs import DEIDENTIFIED, SECRET, Karnak, karnak, node, to_dicom
 
@@ -84,14 +84,18 @@ class Load:
             counting.look()
         show(self)
 
-    def growth(self) -> tuple[int, int]:
-        """How much more memory the gateway and its receivers have in the last tenth than in the second, in bytes."""
-        tenth = self.samples[-1].seconds / 10
-        early = [one for one in self.samples if tenth <= one.seconds < 2 * tenth]
-        late = [one for one in self.samples if one.seconds >= 9 * tenth]
-        gateway = median(one.gateway for one in late) - median(one.gateway for one in early)
-        receivers = median(one.receivers for one in late) - median(one.receivers for one in early)
-        return int(gateway), int(receivers)
+    def memory(self, tenth: int) -> tuple[float, float]:
+        """What the gateway and its receivers have in a tenth of the run, in MiB: the median of what was seen.
+
+        Args:
+            tenth: from 1 to 10.
+        """
+        width = self.samples[-1].seconds / 10
+        some = [one for one in self.samples if (tenth - 1) * width <= one.seconds <= tenth * width]
+        return (
+            median(one.gateway for one in some) / MEBIBYTE,
+            median(one.receivers for one in some) / MEBIBYTE,
+        )
 
     def check(self) -> None:
         """Nothing is lost, doubled, leaked or left, and everybody counts the same."""
