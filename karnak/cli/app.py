@@ -19,6 +19,7 @@ EXIT_USAGE = 2
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "deid": ("karnak.cli.deid:deid", "De-identify files and folders with a profile."),
     "doctor": ("karnak.cli.doctor:doctor", "Check what the gateway keeps, and mend its index."),
+    "ledger": ("karnak.cli.ledger:ledger", "Show what came in and what became of it, also when it has left."),
     "lint": ("karnak.cli.lint:lint", "Check profiles and show what is wrong with them."),
     "queue": ("karnak.cli.queue:queue", "Show what is owed to destinations; retry it now, or drop it."),
     "reload": ("karnak.cli.reload:reload", "Have the running gateway take new rules."),

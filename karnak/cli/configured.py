@@ -15,7 +15,7 @@ from karnak.dsl.render.text import render_text
 from karnak.dsl.source import open_source
 from karnak.gateway.defaults import default_source
 from karnak.gateway.house_plan import ApiPlan
-from karnak.gateway.premises import NoPremises, Premises, find_api, find_premises
+from karnak.gateway.premises import NoPremises, Premises, find_api, find_patient_key, find_premises
 
 EXIT_USAGE = 2
 _DEFAULT_DATA = "data"
@@ -60,6 +60,22 @@ def api_of(config: Path | None) -> ApiPlan:
     if api is None:
         _end(found)
     return api
+
+
+def patient_key_of(config: Path | None) -> bytes:
+    """Read the key of patients' identifiers; mistakes in the configuration are shown, and end the command.
+
+    Args:
+        config: the gateway's configuration, or None for the built-in one and the current folder.
+
+    Raises:
+        NoPremises: there is no data folder, or the ledger keeps no identifiers.
+    """
+    source, folder = _source_of(config)
+    key, found = find_patient_key(source, folder, os.environ)
+    if key is None:
+        _end(found)
+    return key
 
 
 def _source_of(config: Path | None) -> tuple[Source, Path]:

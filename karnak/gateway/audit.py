@@ -60,6 +60,7 @@ class AuditEvent(StrEnum):
     RETRIED_BY_PERSON = "retried by person"
     DROPPED_BY_PERSON = "dropped by person"
     LEDGER_READ = "ledger read"
+    PATIENTS_READ = "patients read"
     PROFILE_ACTIVATED = "profile activated"
     PROFILE_REFUSED = "profile refused"
     CONFIGURATION_ACTIVATED = "configuration activated"

@@ -92,6 +92,11 @@ class FrontDesk:
         self._gateway.audit.write(AuditEntry.of(AuditEvent.LEDGER_READ, actor=actor))
         return self._gateway.ledger
 
+    def look(self, actor: str, *, patients: bool) -> None:
+        """Note that somebody reads the ledger."""
+        event = AuditEvent.PATIENTS_READ if patients else AuditEvent.LEDGER_READ
+        self._gateway.audit.write(AuditEntry.of(event, actor=actor))
+
     def rules(self) -> Rules:
         """The rules in force."""
         epoch = self._gateway.library.current

@@ -145,6 +145,18 @@ def plan_index(config: Config, environment: Mapping[str, str], notes: Notes) -> 
     return url
 
 
+def plan_patient_key(config: Config, base: Path, environment: Mapping[str, str], notes: Notes) -> bytes | None:
+    """Read the key of patients' identifiers; None where they are not kept.
+
+    Args:
+        config: the configuration.
+        base: folder that relative paths start from.
+        environment: environment variables.
+        notes: where to note what is wrong.
+    """
+    return _HousePlanner(config, base, environment, notes).patient_key()
+
+
 class _HousePlanner:
     def __init__(self, config: Config, base: Path, environment: Mapping[str, str], notes: Notes) -> None:
         self._config = config
@@ -162,7 +174,7 @@ class _HousePlanner:
             self._tls(config.listen.tls, ("listen", "tls")),
             config.ledger.keep_days,
             config.ledger.maximum_rows,
-            self._patient_key(),
+            self.patient_key(),
             config.reload,
             self._patience(),
         )
@@ -223,7 +235,8 @@ class _HousePlanner:
         backoff = plan_backoff(section.retry, ("storage_commitment", "retry"), self._notes)
         return Patience(backoff, timedelta(days=section.keep_days))
 
-    def _patient_key(self) -> bytes | None:
+    def patient_key(self) -> bytes | None:
+        """The key of patients' identifiers."""
         section = self._config.ledger
         if section.patient_identifiers == "none":
             return None

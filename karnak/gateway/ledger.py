@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import Column, Connection, Select, func, select
 
@@ -21,6 +21,13 @@ from karnak.gateway.store.statements import clean, pieces
 from karnak.gateway.store.tables import INSTANCES, PARTS, to_time
 
 _REMOVED_AT_ONCE = 1000
+
+Grouping = Literal["instance", "series", "study"]
+_GROUPINGS: Mapping[Grouping, Column[str]] = {
+    "instance": INSTANCES.c.receipt,
+    "series": INSTANCES.c.series_instance_uid,
+    "study": INSTANCES.c.study_instance_uid,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +209,29 @@ class Ledger:
             IndexUnavailable: the database refuses.
         """
         return self._groups(INSTANCES.c.study_instance_uid, PARTS.c.new_study_instance_uid, question, limit)
+
+    def concealed(self, by: Grouping, uids: Sequence[str]) -> Mapping[str, Sequence[tuple[str, bytes]]]:
+        """The encrypted identifiers of the patients of instances, where they are kept.
+
+        Args:
+            by: what instances are named or gathered by.
+            uids: receipts, or Series or Study Instance UIDs of originals.
+
+        Returns:
+            By receipt or UID: SOP Instance UIDs of originals, each with what is bound to it.
+
+        Raises:
+            IndexUnavailable: the database refuses.
+        """
+        column = _GROUPINGS[by]
+        found: dict[str, list[tuple[str, bytes]]] = {uid: [] for uid in uids}
+        wanted = select(column, INSTANCES.c.sop_instance_uid, INSTANCES.c.patient)
+        with self._database.reading() as connection:
+            for some in pieces(uids):
+                kept = wanted.where(column.in_(some), INSTANCES.c.patient.is_not(None)).order_by(INSTANCES.c.receipt)
+                for uid, sop_instance_uid, patient in connection.execute(kept):
+                    found[uid].append((sop_instance_uid, bytes(patient)))
+        return found
 
     def patient(self, receipt: str) -> bytes | None:
         """The encrypted identifiers of the patient of an instance, or None where none are kept.

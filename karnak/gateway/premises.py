@@ -14,7 +14,7 @@ from karnak.errors import KarnakError
 from karnak.gateway.config_notes import Notes
 from karnak.gateway.config_reading import read_config
 from karnak.gateway.house_lock import HouseLock, HouseTaken
-from karnak.gateway.house_plan import ApiPlan, plan_api, plan_index
+from karnak.gateway.house_plan import ApiPlan, plan_api, plan_index, plan_patient_key
 from karnak.gateway.store.database import Database, index_url, open_database
 from karnak.gateway.store.index import Index
 from karnak.gateway.store.ownership import check
@@ -131,6 +131,34 @@ def find_api(
     if api.port == 0:
         raise NoPremises("the API has a port that nobody knows (0); give it one and start the gateway again")
     return api, ()
+
+
+def find_patient_key(
+    source: Source, base: Path, environment: Mapping[str, str]
+) -> tuple[bytes | None, tuple[Diagnostic, ...]]:
+    """Read the key that a configuration has for patients' identifiers in the ledger.
+
+    Args:
+        source: the text of the configuration.
+        base: folder that its relative paths start from.
+        environment: environment variables.
+
+    Returns:
+        The key, or None where a diagnostic is an error.
+
+    Raises:
+        NoPremises: none are kept.
+    """
+    reading = read_config(source)
+    if reading.config is None or reading.root is None:
+        return None, in_order(reading.diagnostics)
+    notes = Notes(reading.root)
+    key = plan_patient_key(reading.config, base, environment, notes)
+    if has_errors(notes.all):
+        return None, notes.all
+    if key is None:
+        raise NoPremises("the ledger keeps no identifiers of patients; `patient_identifiers: encrypted` is off")
+    return key, ()
 
 
 @dataclass(frozen=True, slots=True)

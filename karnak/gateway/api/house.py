@@ -182,6 +182,9 @@ class House(Protocol):
     def ledger(self, actor: str) -> Ledger:
         """The ledger, to be read."""
 
+    def look(self, actor: str, *, patients: bool) -> None:
+        """Have the audit log say that somebody reads the ledger, and whether patients' identifiers are decrypted."""
+
     def rules(self) -> Rules:
         """The rules in force."""
 

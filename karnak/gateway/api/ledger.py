@@ -1,6 +1,7 @@
 """`/api/v1/ledger`: what came in and what became of it. Reading is noted in the audit log."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import AwareDatetime, Field
@@ -34,6 +35,24 @@ class InstancesQuery(LedgerQuery):
     """Which instances are meant, and which page of them."""
 
     before: Annotated[str | None, Field(description="receipt that the page before ended with")] = None
+
+
+class Look(Input):
+    """What somebody looks at."""
+
+    patients: Annotated[bool, Field(description="identifiers of patients are decrypted")]
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """The audit log says it."""
+
+    noted: bool
+
+
+def _look(call: Call) -> Noted:
+    call.house.look(call.person, patients=call.body.patients)
+    return Noted(noted=True)
 
 
 def _instances(call: Call) -> Sequence[InstanceRecord]:
@@ -75,5 +94,14 @@ OPERATIONS = (
         _studies,
         Sequence[GroupRecord],
         query=LedgerQuery,
+    ),
+    Operation(
+        "POST",
+        "/api/v1/ledger/looks",
+        "noteLedgerLook",
+        "Have the audit log say that somebody reads the ledger beside the API.",
+        _look,
+        Noted,
+        body=Look,
     ),
 )

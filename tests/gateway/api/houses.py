@@ -104,6 +104,9 @@ class FakeHouse:
         self.asked.append(("ledger", actor))
         return Ledger(self.database)
 
+    def look(self, actor: str, *, patients: bool) -> None:
+        self.asked.append(("look", actor, str(patients)))
+
     def rules(self) -> Rules:
         return Rules(3, BEGAN, [ProfileState("TRIAL", "Research", "research.yml", "d1")])
 

@@ -177,6 +177,14 @@ def test_the_ledger_tells_of_series_and_studies(client: httpx.Client, house: Fak
     assert len(client.get("/api/v1/ledger/studies", params={"until": "2026-01-02T04:04:06+01:00"}).json()) == 2
 
 
+def test_looks_beside_the_api_are_noted(client: httpx.Client, house: FakeHouse) -> None:
+    for patients in (True, False):
+        answer = client.post("/api/v1/ledger/looks", json={"patients": patients})
+        assert (answer.status_code, answer.json()) == (200, {"noted": True})
+    assert client.post("/api/v1/ledger/looks", json={}).status_code == 400
+    assert house.asked == [("look", "local", "True"), ("look", "local", "False")]
+
+
 def test_patients_are_in_no_answer(client: httpx.Client, house: FakeHouse) -> None:
     secret = replace(entry("r1"), patient=b"concealed")
     assert isinstance(secret, Entry)
