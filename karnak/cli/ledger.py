@@ -29,7 +29,7 @@ _STATES = [str(state) for state in State]
 _GROUPINGS: tuple[Grouping, ...] = get_args(Grouping)
 _PLURAL: Mapping[Grouping, str] = {"instance": "instances", "series": "series", "study": "studies"}
 _OF_INSTANCES = ("Receipt", "SOP Instance", "Received", "Destination", "State", "Sent as", "Cause")
-_OF_GROUPS = ("Instances", "Last received", "Destination", "States", "Sent as")
+_OF_GROUPS = ("Instances", "Last received", "Destination", "States", "Sent as", "Causes")
 _RECORDS: TypeAdapter[Sequence[InstanceRecord | GroupRecord]] = TypeAdapter(Sequence[InstanceRecord | GroupRecord])
 _PATIENT = "Patient"
 Records: TypeAlias = Sequence[InstanceRecord | GroupRecord]
@@ -179,6 +179,7 @@ def _of_group(record: GroupRecord) -> list[tuple[str, ...]]:
             tally.destination or "-",
             ", ".join(f"{count} {state}" for state, count in sorted(tally.states.items())),
             ", ".join(tally.new_uids),
+            ", ".join(f"{count} {cause}" for cause, count in sorted(tally.causes.items())),
         )
         for tally in record.tallies
     ]

@@ -4,7 +4,7 @@ Everything is there as long as the rows of the index are; `prune` removes those 
 What is open is never removed. Patients' identifiers are not in the answers.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -95,12 +95,16 @@ class Tally:
     Attributes:
         destination: its name; empty where nobody's rules were asked.
         states: how many parts are in each state.
+        causes: how many have each cause.
+        since: when the last of them came to its state, in UTC.
         new_uids: UIDs of the series, or study, that were sent.
         programs: digests of the rules that were used.
     """
 
     destination: str
     states: Mapping[State, int]
+    causes: Mapping[str, int]
+    since: datetime
     new_uids: tuple[str, ...]
     programs: tuple[str, ...]
 
@@ -321,29 +325,44 @@ def _fates(connection: Connection, receipts: Sequence[str]) -> Mapping[str, list
 def _tallies(
     connection: Connection, column: Column[str], new: Column[str], question: Question, uids: Sequence[str]
 ) -> Mapping[str, tuple[Tally, ...]]:
-    """Count parts by group, destination and state, and gather the new UIDs and digests of each."""
-    states: dict[tuple[str, str], dict[State, int]] = defaultdict(dict)
+    """Count parts by group, destination, state and cause, and gather the new UIDs and digests of each."""
+    states: dict[tuple[str, str], Counter[State]] = defaultdict(Counter)
+    causes: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    times: dict[tuple[str, str], int] = defaultdict(int)
     news: dict[tuple[str, str], set[str]] = defaultdict(set)
     programs: dict[tuple[str, str], set[str]] = defaultdict(set)
+    kinds = (column, PARTS.c.destination, PARTS.c.state, PARTS.c.cause, new, PARTS.c.program)
     for some in pieces(uids):
         wanted_of = (column.in_(some), *meant(question))
         if question.destination is not None:
             wanted_of = (*wanted_of, PARTS.c.destination == clean(question.destination))
         wanted = (
-            select(column, PARTS.c.destination, PARTS.c.state, new, PARTS.c.program, func.count())
+            select(*kinds, func.count(), func.max(PARTS.c.since))
             .select_from(PARTS)
             .join(INSTANCES)
             .where(*wanted_of)
-            .group_by(column, PARTS.c.destination, PARTS.c.state, new, PARTS.c.program)
+            .group_by(*kinds)
         )
         for row in connection.execute(wanted):
-            uid, destination, state, new_uid, program, count = row
+            uid, destination, state, cause, new_uid, program, count, since = row
             key = (uid, destination)
-            states[key][State(state)] = states[key].get(State(state), 0) + count
+            states[key][State(state)] += count
+            if cause is not None:
+                causes[key][cause] += count
+            times[key] = max(times[key], since)
             news[key] |= {new_uid} - {None}
             programs[key] |= {program} - {None}
     found: dict[str, list[Tally]] = {uid: [] for uid in uids}
     for (uid, destination), counts in sorted(states.items()):
         key = (uid, destination)
-        found[uid].append(Tally(destination, counts, tuple(sorted(news[key])), tuple(sorted(programs[key]))))
+        found[uid].append(
+            Tally(
+                destination,
+                dict(counts),
+                dict(sorted(causes[key].items())),
+                to_time(times[key]),
+                tuple(sorted(news[key])),
+                tuple(sorted(programs[key])),
+            )
+        )
     return {uid: tuple(tallies) for uid, tallies in found.items()}

@@ -72,9 +72,9 @@ def test_studies_are_listed_the_last_received_first(config: Path) -> None:
     done = karnak("ledger", "--config", config)
     assert (done.exit_code, done.stderr) == (0, "")
     assert cells(done.stdout) == [
-        ["Study", "Instances", "Last received", "Destination", "States", "Sent as"],
+        ["Study", "Instances", "Last received", "Destination", "States", "Sent as", "Causes"],
         ["1.9.1", "1", "2026-01-02T03:02:05Z", "pacs", "1 routed"],
-        ["1.9.0", "2", "2026-01-02T03:01:05Z", "pacs", "1 delivered, 1 routed", "2.25.102"],
+        ["1.9.0", "2", "2026-01-02T03:01:05Z", "pacs", "1 delivered, 1 routed", "2.25.102", "1 taken"],
     ]
     assert noted(config) == [("ledger read", "local")]
 

@@ -167,6 +167,8 @@ def test_the_ledger_tells_of_series_and_studies(client: httpx.Client, house: Fak
     assert study["tallies"][0] == {
         "destination": "pacs",
         "states": {"delivered": 1},
+        "causes": {"the peer has it": 1},
+        "since": "2026-01-03T03:04:05.678901Z",
         "new_uids": ["2.25.3"],
         "programs": ["d1"],
     }

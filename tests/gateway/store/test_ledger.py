@@ -120,6 +120,8 @@ def test_an_instance_that_came_twice_is_one_instance_with_two_receipts(index: In
     )
     (tally,) = study.tallies
     assert tally.states == {State.EXCLUDED: 1, State.DELIVERED: 1}
+    assert tally.causes == {"replaced by a newer receipt": 1, "because": 1}
+    assert tally.since == LATER
     assert (tally.new_uids, tally.programs) == (("2.25.9",), ("dddddddd",))
 
 
@@ -171,7 +173,11 @@ def model(records: Sequence[InstanceRecord], by: str, question: Question) -> lis
             news = {getattr(fate.new, by) for fate in here if fate.new is not None}
             programs = {fate.program for fate in here if fate.program is not None}
             states = Counter(fate.state for fate in here)
-            tallies.append((destination, dict(states), tuple(sorted(news)), tuple(sorted(programs))))
+            causes = Counter(fate.cause for fate in here if fate.cause is not None)
+            since = max(fate.since for fate in here)
+            tallies.append(
+                (destination, dict(states), dict(causes), since, tuple(sorted(news)), tuple(sorted(programs)))
+            )
         found.append(
             GroupRecord(
                 uid=uid,
