@@ -204,6 +204,8 @@ class Courier:
             with self._changed:
                 names = tuple(line.names)
             for name in names:
+                if self._stopping:
+                    break
                 owed = self._read(name)
                 if owed is None or self._is_too_old(owed):
                     line.names.remove(name)
