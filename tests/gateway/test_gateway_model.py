@@ -264,14 +264,16 @@ class GatewayMachine(RuleBasedStateMachine):
         study=st.integers(1, 2),
         caller=st.sampled_from(["CT01", "CT01", "CT02"]),
         hint=st.sampled_from([True, True, True, False]),
+        rounds=st.integers(0, 3),
     )
     @mortal
-    def instances_arrive(self, kinds: list[str], uid: int, study: int, caller: str, hint: bool) -> None:
+    def instances_arrive(self, kinds: list[str], uid: int, study: int, caller: str, hint: bool, rounds: int) -> None:
         """Instances of a study come in: new ones, or one again, from the same source or another."""
         for number, kind in enumerate(kinds):
             # A SOP Instance belongs to one study.
             name = f"1.2.{study}.1.{uid + number}"
             self.arrives(kind, name, study, caller, hint)
+        self.ground.run(rounds)
 
     @rule(
         uid=st.integers(0, 30),
@@ -423,18 +425,16 @@ class GatewayMachine(RuleBasedStateMachine):
 
     # --- misfortunes
 
-    @rule(after=st.integers(0, 40), kind=st.integers(0, 2), times=st.integers(1, 4))
+    @rule(after=st.integers(0, 40), kind=st.sampled_from([0, 1, 1, 2, 2]), times=st.integers(1, 4))
     def something_will_fail(self, after: int, kind: int, times: int) -> None:
         self.arm(after, kind, times)
 
-    @rule()
-    def it_dies(self) -> None:
-        self.crash()
-
-    @rule()
+    @rule(dies=st.booleans())
     @mortal
-    def it_is_stopped_and_started(self) -> None:
+    def it_ends_and_is_started(self, dies: bool) -> None:
         assert self.gateway is not None
+        if dies:
+            raise Crash
         try:
             self.gateway.stop()
             for receiving, _ in self.coming:
