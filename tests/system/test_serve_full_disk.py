@@ -198,6 +198,7 @@ def test_a_data_folder_that_runs_full_while_instances_arrive(tmp_path: Path) -> 
             assert made.send(4, 2) == (2, 0)
             assert made.post("1.2.3.5.1") == 200
             gateway.wait(lambda: not made.owed())
+            made.disk.fill("theirs")
             assert gateway.stop() == 0
         reasons = {line["reason"] for line in gateway.events("index failed")}
         assert reasons <= {INDEX_FULL, "No space left on device"}
@@ -243,24 +244,17 @@ def test_the_folder_of_a_destination_runs_full(tmp_path: Path) -> None:
         made.check()
 
 
-def test_a_stop_and_a_start_on_a_full_disk_lose_nothing(tmp_path: Path) -> None:
+def test_a_start_on_a_full_disk_says_so_and_loses_nothing(tmp_path: Path) -> None:
     with house(tmp_path / "house", "data") as made:
         with made.gateway() as gateway:
             assert made.send(1, 3) == (3, 0)
-            theirs = made.disk.fill("theirs")
             assert gateway.stop() == 0
-        theirs.unlink()
-        with made.gateway() as gateway:
-            assert gateway.stop() == 0
-        assert len(made.owed()) == 3
         theirs = made.disk.fill("theirs")
         tried = subprocess.run(
             made.command, cwd=made.folder, env=environment(), capture_output=True, text=True, timeout=60, check=False
         )
         assert tried.returncode == 2
-        assert (
-            tried.stderr == "karnak: the index data/index.sqlite can't be used: its disk is full, so make room there\n"
-        )
+        assert tried.stderr.startswith(f"karnak: {INDEX_FULL}")
         assert len(made.owed()) == 3
         theirs.unlink()
         with made.gateway() as gateway, made.peer():
