@@ -208,6 +208,8 @@ def test_a_file_and_its_name_are_safe_before_the_answer(tmp_path: Path, monkeypa
         steps.append(("make", name))
         make(name, mode, dir_fd=dir_fd)
 
+    # The executor compiles itself when it is first used, and keeps what it has compiled on the disk.
+    folder_with(tmp_path / "before", "{PatientID}/{SOPInstanceUID}.dcm").deliver([parcel("2.25.1", PatientID="P-1")])
     (tmp_path / "out").mkdir()
     monkeypatch.setattr(os, "fsync", note_sync)
     monkeypatch.setattr(os, "replace", note_rename)
