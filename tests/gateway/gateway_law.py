@@ -298,6 +298,9 @@ class World:
         """Of the versions of an instance that one source has sent, a destination has the newest in the end."""
         last: dict[tuple[str, str], str] = {}
         for one in self.given[destination]:
+            if (one.receipt, destination) in self.dropped:
+                # It may be there nevertheless, from before a crash; it counts no more, and an older one goes its way.
+                continue
             source = self.sent[one.receipt].source
             assert last.get(source, "") <= one.receipt, "an older version came after a newer one"
             last[source] = one.receipt
