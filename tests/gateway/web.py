@@ -83,7 +83,7 @@ def web_service(*answers: Answering, tls: Pair | None = None) -> Iterator[WebSer
 
     app = Starlette(routes=[Route("/{path:path}", answer, methods=["GET", "POST"])])
     listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(app, log_level="critical", lifespan="off", ws="none")
+    config = uvicorn.Config(app, log_level="critical", lifespan="off", ws="none", timeout_graceful_shutdown=1)
     if tls is not None:
         config.ssl_certfile, config.ssl_keyfile = tls.certificate, tls.key
     server = uvicorn.Server(config)
@@ -93,7 +93,8 @@ def web_service(*answers: Answering, tls: Pair | None = None) -> Iterator[WebSer
     try:
         yield made
     finally:
-        server.should_exit = server.force_exit = True
+        # Forced to, it would leave connections open that it has just accepted.
+        server.should_exit = True
         thread.join(20)
         listener.close()
 
