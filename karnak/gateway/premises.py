@@ -1,16 +1,18 @@
 """Where a gateway keeps things, for commands that look after them while it runs or is stopped."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import TypeVar
 
 from sqlalchemy.engine import URL
 
 from karnak.dsl.diagnostics import Diagnostic, has_errors, in_order
 from karnak.dsl.nodes import Source
 from karnak.errors import KarnakError
+from karnak.gateway.config import Config
 from karnak.gateway.config_notes import Notes
 from karnak.gateway.config_reading import read_config
 from karnak.gateway.house_lock import HouseLock, HouseTaken
@@ -20,6 +22,8 @@ from karnak.gateway.store.index import Index
 from karnak.gateway.store.ownership import check
 from karnak.gateway.store.queue import Choice, Queue
 from karnak.gateway.store.rows import Wish
+
+Planned = TypeVar("Planned")
 
 
 class NoPremises(KarnakError):
@@ -119,13 +123,9 @@ def find_api(
     Raises:
         NoPremises: it has no API, or one whose port nobody knows.
     """
-    reading = read_config(source)
-    if reading.config is None or reading.root is None:
-        return None, in_order(reading.diagnostics)
-    notes = Notes(reading.root)
-    api = plan_api(reading.config, base, environment, notes)
-    if has_errors(notes.all):
-        return None, notes.all
+    api, found = _planned(source, lambda config, notes: plan_api(config, base, environment, notes))
+    if found:
+        return None, found
     if api is None:
         raise NoPremises("the configuration has no API to ask; enable it and start the gateway again")
     if api.port == 0:
@@ -149,16 +149,24 @@ def find_patient_key(
     Raises:
         NoPremises: none are kept.
     """
+    key, found = _planned(source, lambda config, notes: plan_patient_key(config, base, environment, notes))
+    if found:
+        return None, found
+    if key is None:
+        raise NoPremises("the ledger keeps no identifiers of patients; `patient_identifiers: encrypted` is off")
+    return key, ()
+
+
+def _planned(
+    source: Source, plan: Callable[[Config, Notes], Planned | None]
+) -> tuple[Planned | None, tuple[Diagnostic, ...]]:
+    """Read one thing in a configuration: what it is, and nothing, or nothing and what is wrong."""
     reading = read_config(source)
     if reading.config is None or reading.root is None:
         return None, in_order(reading.diagnostics)
     notes = Notes(reading.root)
-    key = plan_patient_key(reading.config, base, environment, notes)
-    if has_errors(notes.all):
-        return None, notes.all
-    if key is None:
-        raise NoPremises("the ledger keeps no identifiers of patients; `patient_identifiers: encrypted` is off")
-    return key, ()
+    planned = plan(reading.config, notes)
+    return (None, notes.all) if has_errors(notes.all) else (planned, ())
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,7 @@ def _compile(source: Source) -> tuple[Program | None, tuple[Diagnostic, ...]]:
     try:
         program = compile_profile(source)
         # Worked out on first use otherwise, by an instance that waits for it.
-        program.digest  # noqa: B018
+        _ = program.digest
         return program, ()
     except ProfileError as error:
         return None, error.diagnostics

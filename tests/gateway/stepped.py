@@ -15,6 +15,7 @@ from sqlalchemy.engine import URL
 from karnak.gateway.audit import AuditEntry, AuditLog
 from karnak.gateway.machine import Machine, Step
 from karnak.gateway.store.database import Database, IndexUnavailable, open_database
+from tests.gateway.model_database import ModelDatabase
 from tests.gateway.model_disk import ModelDisk
 
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -73,20 +74,8 @@ class Hand:
             self.go()
 
 
-class FailingDatabase(Database):
-    """A database that loses nothing that is committed; before and after a commit it may fail, or the process die."""
-
-    def __init__(self, made: Database, disk: ModelDisk) -> None:
-        super().__init__(made.engine, made.where)
-        self._disk = disk
-
-    @contextmanager
-    def writing(self) -> Iterator[Connection]:
-        with super().writing() as connection:
-            yield connection
-            self._call()
-        # It is written, and who wrote it may never hear so.
-        self._call()
+class FailingDatabase(ModelDatabase):
+    """Before and after a commit it may fail, or the process die; it may fail a reader, too."""
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:

@@ -8,8 +8,8 @@ in quarantine. Nothing half-received ever is.
 
 import errno
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import wraps
@@ -20,17 +20,17 @@ from typing import Any, TypeVar
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from sqlalchemy import Connection
 from sqlalchemy.engine import URL
 
 from karnak.gateway.receipts import Receipts
 from karnak.gateway.spool import Arrival, NotInSpool, Receiving, Spool
 from karnak.gateway.states import State
-from karnak.gateway.store.database import Database, open_database
+from karnak.gateway.store.database import open_database
 from karnak.gateway.store.index import Index
 from karnak.gateway.store.queue import Choice, Queue
 from karnak.gateway.store.rows import DROPPED, REPLACED, Change, Entry, Part, Wish
 from tests.gateway.arrivals import START, arrival
+from tests.gateway.model_database import ModelDatabase
 from tests.gateway.model_disk import Crash, ModelDisk
 
 DESTINATIONS = ("pacs", "research")
@@ -38,19 +38,8 @@ ENDS = {State.DELIVERED: "taken", State.EXCLUDED: "a filter", State.REJECTED: "a
 Method = TypeVar("Method", bound=Callable[..., None])
 
 
-class CrashingDatabase(Database):
-    """A database that loses nothing that is committed, and whose commits are calls that a process can die at."""
-
-    def __init__(self, made: Database, disk: ModelDisk) -> None:
-        super().__init__(made.engine, made.where)
-        self._disk = disk
-
-    @contextmanager
-    def writing(self) -> Iterator[Connection]:
-        with super().writing() as connection:
-            yield connection
-            self._call()
-        self._call()
+class CrashingDatabase(ModelDatabase):
+    """Its commits are calls that a process can die at."""
 
     def _call(self) -> None:
         # A full disk is another test's matter.
