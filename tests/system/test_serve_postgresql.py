@@ -78,7 +78,8 @@ def test_an_operator_looks_at_the_queue_and_has_the_index_made_anew(tmp_path: Pa
     nodes = node(to_dicom("archive", "STORESCP", free_port(), LATE))
     with karnak(tmp_path / "karnak", nodes, more=index(database)) as first:
         assert storescu(first.port, make("mr", tmp_path, 1), make("mr", tmp_path, 2)).returncode == 0
-        first.wait(lambda: len(first.events("waiting")) >= 1)
+        # The index is written after the journal: who asks it waits for it.
+        first.wait(lambda: first.ask("/api/v1/queue")["total"] == 2)
         listed = first.command("queue", "list", "--format", "json")
         parts = json.loads(listed.stdout)["parts"]
         assert [part["destination"] for part in parts] == ["archive", "archive"]

@@ -129,7 +129,9 @@ def test_an_operator_looks_at_the_queue_retries_and_drops(tmp_path: Path) -> Non
     with karnak(tmp_path / "karnak", node(to_dicom("archive", "STORESCP", port, LATE))) as gateway:
         files = [make("mr", tmp_path, number=number) for number in (1, 2)]
         assert storescu(gateway.port, files[0]).returncode == 0
-        gateway.wait(lambda: len(gateway.events("waiting")) == 1)
+        # The index is written after the journal: who asks it waits for it.
+        gateway.wait(lambda: gateway.ask("/api/v1/queue?state=waiting")["total"] == 1)
+        assert len(gateway.events("waiting")) == 1
         (part,) = gateway.ask("/api/v1/queue?destination=archive&state=waiting")["parts"]
         assert part["cause"] == "no connection: Connection refused"
         listed = gateway.command("queue", "list", "--format", "json")
