@@ -11,18 +11,23 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, exists, func, insert, or_, select, update
+from sqlalchemy import Connection, delete, exists, func, or_, select, update
 
 from karnak.gateway.states import IN_WORK, TERMINAL, Event, ImpossibleTransition, State, after, leads_to
 from karnak.gateway.store.database import Database
 from karnak.gateway.store.rows import DROPPED, REPLACED, Change, Ending, Entry, Part, Wish
 from karnak.gateway.store.statements import (
+    ADD_INSTANCES,
+    ADD_PARTS,
     DUE_AGAIN,
+    ENDINGS,
     NEXT,
     OPEN,
+    RIVALS_OF,
     ROUTED,
+    SAME_DELIVERED,
+    SAME_OPEN,
     SET_SETTLED,
-    SOURCE_COLUMNS,
     Key,
     clean,
     end_instances,
@@ -72,8 +77,8 @@ class Index:
             new = {entry.receipt: entry for entry in reversed(entries) if entry.receipt not in known}
             if not new:
                 return []
-            connection.execute(insert(INSTANCES), [instance_row(entry) for entry in new.values()])
-            connection.execute(insert(PARTS), [row for entry in new.values() for row in part_rows(entry)])
+            connection.execute(ADD_INSTANCES, [instance_row(entry) for entry in new.values()])
+            connection.execute(ADD_PARTS, [row for entry in new.values() for row in part_rows(entry)])
             uids = {clean(entry.arrival.sop_instance_uid) for entry in new.values()}
             replaced = self._replaced(connection, sorted(uids), min(new))
             set_parts(connection, replaced)
@@ -268,11 +273,9 @@ class Index:
             IndexUnavailable: the database refuses.
         """
         found: dict[str, list[Ending]] = {receipt: [] for receipt in receipts}
-        wanted = select(PARTS.c.receipt, PARTS.c.destination, PARTS.c.state, PARTS.c.cause, PARTS.c.program)
         with self._database.reading() as connection:
             for some in pieces(list(found)):
-                chosen = wanted.where(PARTS.c.receipt.in_(some), PARTS.c.ended.is_not(None))
-                for row in connection.execute(chosen.order_by(PARTS.c.destination)):
+                for row in connection.execute(ENDINGS, {"these": some}):
                     found[row.receipt].append(Ending(row.destination, State(row.state), row.cause, row.program))
         return {receipt: tuple(endings) for receipt, endings in found.items()}
 
@@ -353,12 +356,10 @@ class Index:
         """
         newest: dict[tuple[str, ...], Any] = {}
         replaced: list[tuple[Change, int]] = []
-        wanted = select(*SOURCE_COLUMNS).join(INSTANCES).order_by(PARTS.c.receipt.desc())
         for some in pieces(uids):
-            same = wanted.where(PARTS.c.sop_instance_uid.in_(some))
-            for row in connection.execute(same.where(PARTS.c.state == State.DELIVERED.value, PARTS.c.receipt > oldest)):
+            for row in connection.execute(SAME_DELIVERED, {"these": some, "oldest": oldest}):
                 newest.setdefault(source(row), row)
-            for row in connection.execute(same.where(OPEN)):
+            for row in connection.execute(SAME_OPEN, {"these": some}):
                 newer = newest.setdefault(source(row), row)
                 if newer.receipt < row.receipt:
                     newer = newest[source(row)] = row
@@ -375,11 +376,9 @@ class Index:
         """Those of some parts that a newer receipt from the same source replaces."""
         found = []
         if changes:
-            uids = select(PARTS.c.sop_instance_uid).where(PARTS.c.receipt.in_([change.receipt for change in changes]))
             keys = {(change.receipt, change.destination) for change in changes}
             newest: dict[tuple[str, ...], Any] = {}
-            wanted = select(*SOURCE_COLUMNS).join(INSTANCES).where(OPEN, PARTS.c.sop_instance_uid.in_(uids))
-            for row in connection.execute(wanted.order_by(PARTS.c.receipt.desc())):
+            for row in connection.execute(RIVALS_OF, {"these": [change.receipt for change in changes]}):
                 key = (row.receipt, row.destination)
                 if newest.setdefault(source(row), row) is not row and key in keys:
                     found.append(key)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, select, update
+from sqlalchemy import BindParameter, Connection, bindparam, func, insert, select, update
 
 from karnak.gateway.states import TERMINAL, Event, State, after
 from karnak.gateway.store.rows import NO_DESTINATION, Change, Entry, Part, Wish
@@ -14,6 +14,8 @@ _AT_ONCE = 5000
 Key = tuple[str, str]
 
 OPEN = PARTS.c.ended.is_(None)
+# Statements are made once: making one takes longer than carrying it out.
+_THESE: BindParameter[list[str]] = bindparam("these", expanding=True)
 
 _RIVALS = PARTS.alias("rivals")
 _FIRST = (
@@ -94,16 +96,41 @@ _SET_ENDED = update(INSTANCES).where(INSTANCES.c.receipt == bindparam("at_receip
 SET_SETTLED = update(INSTANCES).where(INSTANCES.c.receipt == bindparam("at_receipt")).values(settled=bindparam("at"))
 
 
-SOURCE_COLUMNS = (
-    PARTS.c.receipt,
-    PARTS.c.destination,
-    PARTS.c.sop_instance_uid,
-    PARTS.c.state,
-    PARTS.c.attempts,
-    INSTANCES.c.called_ae,
-    INSTANCES.c.calling_ae,
-    INSTANCES.c.received,
+_SOURCES = (
+    select(
+        PARTS.c.receipt,
+        PARTS.c.destination,
+        PARTS.c.sop_instance_uid,
+        PARTS.c.state,
+        PARTS.c.attempts,
+        INSTANCES.c.called_ae,
+        INSTANCES.c.calling_ae,
+        INSTANCES.c.received,
+    )
+    .join(INSTANCES)
+    .order_by(PARTS.c.receipt.desc())
 )
+_OF_THESE = PARTS.c.receipt.in_(_THESE)
+SAME_DELIVERED = _SOURCES.where(
+    PARTS.c.sop_instance_uid.in_(_THESE),
+    PARTS.c.state == State.DELIVERED.value,
+    PARTS.c.receipt > bindparam("oldest"),
+)
+SAME_OPEN = _SOURCES.where(PARTS.c.sop_instance_uid.in_(_THESE), OPEN)
+# Of instances, whatever other parts of the same UID there are.
+RIVALS_OF = _SOURCES.where(OPEN, PARTS.c.sop_instance_uid.in_(select(PARTS.c.sop_instance_uid).where(_OF_THESE)))
+ENDINGS = (
+    select(PARTS.c.receipt, PARTS.c.destination, PARTS.c.state, PARTS.c.cause, PARTS.c.program)
+    .where(_OF_THESE, PARTS.c.ended.is_not(None))
+    .order_by(PARTS.c.destination)
+)
+_STILL_OPEN = select(PARTS.c.receipt).where(_OF_THESE, OPEN)
+_STATES = select(
+    PARTS.c.receipt, PARTS.c.destination, PARTS.c.state, PARTS.c.attempts, PARTS.c.wish, PARTS.c.since
+).where(_OF_THESE)
+_KNOWN = select(INSTANCES.c.receipt).where(INSTANCES.c.receipt.in_(_THESE))
+ADD_INSTANCES = insert(INSTANCES)
+ADD_PARTS = insert(PARTS)
 
 
 def source(row: Any) -> tuple[str, ...]:
@@ -207,7 +234,7 @@ def end_instances(connection: Connection, touched: Mapping[str, int]) -> list[st
     """Note which of some instances have ended, of which a part did at a given time; gives their receipts."""
     still_open: set[str] = set()
     for some in pieces(list(touched)):
-        still_open.update(connection.scalars(select(PARTS.c.receipt).where(PARTS.c.receipt.in_(some), OPEN)))
+        still_open.update(connection.scalars(_STILL_OPEN, {"these": some}))
     ended = sorted(touched.keys() - still_open)
     if ended:
         connection.execute(_SET_ENDED, [{"at_receipt": receipt, "at": touched[receipt]} for receipt in ended])
@@ -216,12 +243,9 @@ def end_instances(connection: Connection, touched: Mapping[str, int]) -> list[st
 
 def states_of(connection: Connection, receipts: Sequence[str]) -> dict[Key, tuple[State, int, Wish | None, int]]:
     """State, attempts, wish and time of all parts of some instances."""
-    columns = (PARTS.c.receipt, PARTS.c.destination, PARTS.c.state, PARTS.c.attempts, PARTS.c.wish, PARTS.c.since)
     found: dict[Key, tuple[State, int, Wish | None, int]] = {}
     for some in pieces(receipts):
-        for receipt, destination, state, attempts, wish, since in connection.execute(
-            select(*columns).where(PARTS.c.receipt.in_(some))
-        ):
+        for receipt, destination, state, attempts, wish, since in connection.execute(_STATES, {"these": some}):
             found[receipt, destination] = (State(state), attempts, None if wish is None else Wish(wish), since)
     return found
 
@@ -230,7 +254,7 @@ def receipts_of(connection: Connection, receipts: Sequence[str]) -> list[str]:
     """Those of some receipts that the index knows."""
     found: list[str] = []
     for some in pieces(receipts):
-        found += connection.scalars(select(INSTANCES.c.receipt).where(INSTANCES.c.receipt.in_(some)))
+        found += connection.scalars(_KNOWN, {"these": some})
     return found
 
 
