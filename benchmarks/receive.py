@@ -2,7 +2,8 @@
 
 Claims: at least 0.7 times storescp --fork and 3 times pynetdicom with fsync on; at least 500 instances/s from a sender
 with Nagle's algorithm on; memory of a receiver that doesn't grow with what it receives. All receivers write to one
-disk, which must be a real one for fsync to mean anything; only Karnak waits for it.
+disk, which must be a real one for fsync to mean anything; only Karnak and the floors wait for it. The same once more in
+memory's file system tells what the programs take and what the disk.
 """
 
 import os
@@ -40,6 +41,10 @@ DISK = Path("/var/tmp")
 ANYONE = Admission((ForwardNode("ANYONE", None, ()),))
 STORESCP, PYNETDICOM = "dcmtk storescp --fork", "pynetdicom, save_as"
 FSYNC, OS = "Karnak, durability fsync", "Karnak, durability os"
+# What does nothing else, and how it keeps instances.
+FLOORS = {"plain sockets, the same syncs": "files", "plain sockets, space laid out before": "laid-out"}
+# Where nobody waits for a disk.
+MEMORY = Path("/dev/shm")
 
 
 @dataclass(frozen=True)
@@ -106,7 +111,13 @@ def measure(setting: Setting) -> list[Table]:
             fast = _in_turn(found, setting, files, (1, 4), no_delay=True)
         with receivers(disk, no_delay=False) as found:
             slow = _in_turn(found, setting, files, (1,), no_delay=False)
-        return [_fast_table(fast), _slow_table(slow), _memory(disk, setting)]
+        made = [_fast_table(fast, _FAST), _slow_table(slow), _memory(disk, setting)]
+        with (
+            tempfile.TemporaryDirectory(prefix="karnak-receive-", dir=MEMORY) as memory,
+            receivers(Path(memory), no_delay=True) as found,
+        ):
+            made.insert(1, _fast_table(_in_turn(found, setting, files, (1, 4), no_delay=True), _IN_MEMORY))
+    return made
 
 
 @contextmanager
@@ -119,10 +130,10 @@ def receivers(disk: Path, *, no_delay: bool) -> Iterator[Mapping[str, Receiver]]
     """
     with ExitStack() as stack, tempfile.TemporaryDirectory(dir=disk) as name:
         folder = Path(name)
-        folders = {what: folder / str(number) for number, what in enumerate((STORESCP, PYNETDICOM, FSYNC, OS))}
+        folders = {what: folder / str(number) for number, what in enumerate((STORESCP, PYNETDICOM, *FLOORS, FSYNC, OS))}
         for one in folders.values():
             one.mkdir()
-        ports = {STORESCP: free_port(), PYNETDICOM: free_port()}
+        ports = {what: free_port() for what in (STORESCP, PYNETDICOM, *FLOORS)}
         options: list[str | Path] = [
             "--fork",
             "+B",
@@ -142,6 +153,8 @@ def receivers(disk: Path, *, no_delay: bool) -> Iterator[Mapping[str, Receiver]]
                 folders[PYNETDICOM],
             ],
         }
+        for what, way in FLOORS.items():
+            commands[what] = [sys.executable, "-m", "benchmarks.plain_scp", str(ports[what]), folders[what], way]
         processes: dict[str, Sequence[int]] = {}
         for what, command in commands.items():
             environment = _environment(no_delay) | {"PYTHONPATH": str(ROOT)}
@@ -217,7 +230,11 @@ def _send(receiver: Receiver, files: Sequence[Path], associations: int, no_delay
     return Round(len(files) / took, used / len(files))
 
 
-def _fast_table(rounds: Mapping[tuple[str, int], Round]) -> Table:
+_FAST = "CT of 535 kB received per second, Nagle's algorithm off at dcmtk's ends"
+_IN_MEMORY = "The same where nobody waits for a disk: all write to memory's file system"
+
+
+def _fast_table(rounds: Mapping[tuple[str, int], Round], title: str) -> Table:
     rows = [
         (
             what,
@@ -226,17 +243,16 @@ def _fast_table(rounds: Mapping[tuple[str, int], Round]) -> Table:
             *(times(rounds[what, at_once].rate / rounds[PYNETDICOM, at_once].rate) for at_once in (1, 4)),
             rounded(rounds[what, 1].processor * 1e3),
         )
-        for what in (STORESCP, PYNETDICOM, FSYNC, OS)
+        for what in dict.fromkeys(what for what, _ in rounds)
     ]
     of = ("1, of storescp", "4, of storescp", "1, of pynetdicom", "4, of pynetdicom")
-    title = "CT of 535 kB received per second, Nagle's algorithm off at dcmtk's ends"
     return Table(title, ("associations", "1", "4", *of, "processor, ms each"), rows)
 
 
 def _slow_table(rounds: Mapping[tuple[str, int], Round]) -> Table:
     rows = [
         (what, rounded(rounds[what, 1].rate), times(rounds[what, 1].rate / rounds[STORESCP, 1].rate))
-        for what in (STORESCP, PYNETDICOM, FSYNC, OS)
+        for what, _ in rounds
     ]
     return Table("The same with Nagle's algorithm on, as dcmtk has it by default", ("", "1", "of storescp"), rows)
 
