@@ -24,7 +24,7 @@ from karnak.gateway.spool import Durability
 from tests.system.programs import Karnak, free_port, karnak, node, server, to_dicom, tool
 
 ROUNDS = 5
-INSTANCES = 400
+INSTANCES = 1000
 ASSOCIATIONS = (1, 4)
 DIRECT = "storescu -> storescp"
 THROUGH: Mapping[str, Durability] = {

@@ -28,7 +28,9 @@ from karnak.gateway.store.rows import Change, Entry, Part
 _GROUP = 512
 # Seconds between transactions while there is much to do: each costs some milliseconds of processor time, however few
 # wishes are written in it. Who comes to a clerk at rest is served at once.
-_GATHER = 0.05
+_GATHER_LEAST, _GATHER_MOST = 0.05, 0.2
+# Where nothing came for so long, nothing is waited for.
+_LULL = 0.02
 # How long a quiet clerk sleeps at most, in seconds: a retry by another process is seen then.
 _NAP = 1.0
 # Seconds between looks for instances that have ended and whose file is still there.
@@ -85,7 +87,8 @@ class Clerk:
         self._clock = clock
         self._machine = machine
         self._monotonic = machine.monotonic
-        self._rested = 0.0
+        # When the last group was begun.
+        self._written_at = -_GATHER_MOST
         self._look_again = 0.0
         self._settle_again = 0.0
         self._tray: queue.SimpleQueue[_Wish | None] = queue.SimpleQueue()
@@ -190,8 +193,7 @@ class Clerk:
         try:
             if wait and not wishes:
                 wish = self._tray.get(timeout=self._nap())
-                self._machine.sleep(max(self._rested - self._monotonic(), 0.0))
-                self._rested = self._monotonic() + _GATHER
+                self._gather()
             else:
                 wish = self._tray.get_nowait()
             while wish is not None:
@@ -202,6 +204,18 @@ class Clerk:
         except queue.Empty:
             return wishes, True
         return wishes, False
+
+    def _gather(self) -> None:
+        """Let those who come soon after the last transaction come together."""
+        least, most = self._written_at + _GATHER_LEAST, self._written_at + _GATHER_MOST
+        known = -1
+        while (now := self._monotonic()) < most and not self._stopping:
+            there = self._tray.qsize()
+            if there >= _GROUP or (now >= least and there == known):
+                break
+            known = there
+            self._machine.sleep(max(_LULL, least - now))
+        self._written_at = self._monotonic()
 
     def _nap(self) -> float:
         times = [when for when in self._next.values() if when is not None]

@@ -5,9 +5,10 @@ import io
 import json
 import os
 import queue
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -39,6 +40,27 @@ class _NoEndings:
 
 
 @dataclass
+class Time:
+    """Seconds that go by only while the clerk sleeps.
+
+    Attributes:
+        naps: how long it has slept each time.
+        coming: what happens meanwhile, and when, in order.
+    """
+
+    naps: list[float] = field(default_factory=list)
+    coming: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
+
+    def sleep(self, seconds: float) -> None:
+        self.naps.append(seconds)
+        while self.coming and self.coming[0][0] <= self.now():
+            self.coming.pop(0)[1]()
+
+    def now(self) -> float:
+        return round(sum(self.naps), 6)
+
+
+@dataclass
 class Office:
     """A clerk with an index and an audit log that can be made to refuse.
 
@@ -47,14 +69,24 @@ class Office:
         index: its index.
         audit: its log.
         folder: of the log.
-        naps: how long it has slept each time.
+        time: its clock.
     """
 
     clerk: Clerk
     index: Index
     audit: AuditLog
     folder: Path
-    naps: list[float] = field(default_factory=list)
+    time: "Time"
+
+    def receive(self, coming: Iterable[tuple[float, str]]) -> None:
+        """Have instances come later, each so many seconds after the beginning."""
+        self.time.coming = [(when, partial(self.clerk.add, [entry(name)])) for when, name in coming]
+
+    def written(self, receipts: Iterable[str]) -> list[str]:
+        """Those that the index knows."""
+        receipts = [*receipts]
+        unknown = self.index.unknown(receipts)
+        return [receipt for receipt in receipts if receipt not in unknown]
 
     def steps(self, count: int) -> None:
         for _ in range(count):
@@ -71,7 +103,7 @@ def office(tmp_path: Path) -> Iterator[Office]:
     database = open_database(index_url(tmp_path), upgrade=True)
     index = Index(database)
     audit = AuditLog(tmp_path / "audit", lambda: NOW)
-    naps: list[float] = []
+    time = Time()
     clerk = Clerk(
         index,
         cast(Any, _NoEndings()),
@@ -81,9 +113,9 @@ def office(tmp_path: Path) -> Iterator[Office]:
         lambda receipt: None,
         Journal(io.StringIO(), lambda: NOW),
         lambda: NOW,
-        Machine(sleep=naps.append),
+        Machine(sleep=time.sleep, monotonic=time.now),
     )
-    yield Office(clerk, index, audit, tmp_path / "audit", naps)
+    yield Office(clerk, index, audit, tmp_path / "audit", time)
     audit.close()
     database.close()
 
@@ -160,6 +192,45 @@ def test_nobody_waits_for_ever_for_an_index_that_refuses(office: Office, monkeyp
     assert office.index.safe([(SECONDARY_CAPTURE, "1.2.a")])
 
 
+def test_who_comes_to_a_clerk_at_rest_is_served_at_once(office: Office) -> None:
+    office.clerk.add([entry("a")])
+    assert office.clerk.step(wait=True)
+    assert (office.written(["a"]), office.time.naps) == (["a"], [])
+    office.time.sleep(1)
+    office.clerk.add([entry("b")])
+    assert office.clerk.step(wait=True)
+    assert (office.written(["b"]), office.time.naps) == (["b"], [1])
+
+
+def test_who_comes_soon_after_waits_until_nobody_else_comes(office: Office) -> None:
+    office.clerk.add([entry("a")])
+    assert office.clerk.step(wait=True)
+    office.clerk.add([entry("b")])
+    office.receive([(0.03, "c"), (0.06, "d"), (0.5, "e")])
+    assert office.clerk.step(wait=True)
+    assert office.written("abcde") == ["a", "b", "c", "d"]
+    assert office.time.now() == pytest.approx(0.09)
+
+
+def test_a_stream_is_written_five_times_a_second(office: Office) -> None:
+    names = [f"{number:03}" for number in range(100)]
+    office.receive((number / 100, name) for number, name in enumerate(names))
+    groups = []
+    for seconds in (0, 0.01, 0.01, 0.01):
+        office.time.sleep(seconds)
+        assert office.clerk.step(wait=True)
+        groups.append((office.time.now(), len(office.written(names))))
+    assert groups == [(0.0, 1), (0.21, 22), (0.42, 43), (0.63, 64)]
+
+
+def test_so_many_come_that_none_has_to_wait(office: Office) -> None:
+    office.clerk.add([entry("a")])
+    assert office.clerk.step(wait=True)
+    office.clerk.add([entry(f"{number:03}") for number in range(600)])
+    assert office.clerk.step(wait=True)
+    assert office.time.naps == []
+
+
 def test_a_clerk_that_is_far_behind_can_be_stopped_while_the_index_refuses(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -167,7 +238,7 @@ def test_a_clerk_that_is_far_behind_can_be_stopped_while_the_index_refuses(
     office.clerk.add([entry(str(number)) for number in range(2000)])
     office.clerk.start()
     office.clerk.stop()
-    assert len(office.naps) < 10
+    assert len(office.time.naps) < 10
 
 
 class _EmptySpool:
