@@ -26,10 +26,11 @@ from karnak.gateway.store.rows import Change, Entry, Part
 
 # Wishes that are written in one transaction.
 _GROUP = 512
-# Seconds between transactions while there is much to do: each costs some milliseconds of processor time, however few
-# wishes are written in it. Who comes to a clerk at rest is served at once.
-_GATHER_LEAST, _GATHER_MOST = 0.05, 0.2
-# Where nothing came for so long, nothing is waited for.
+# Seconds between transactions: each costs some milliseconds of processor time, however few wishes are written in it.
+# Who comes to a clerk at rest is served at once.
+_GATHER = 0.05
+# The same after a transaction of many wishes, as long as more come: where none came for so long, none is waited for.
+_GATHER_MANY, _MANY = 0.2, 16
 _LULL = 0.02
 # How long a quiet clerk sleeps at most, in seconds: a retry by another process is seen then.
 _NAP = 1.0
@@ -87,8 +88,9 @@ class Clerk:
         self._clock = clock
         self._machine = machine
         self._monotonic = machine.monotonic
-        # When the last group was begun.
-        self._written_at = -_GATHER_MOST
+        # The last transaction: when it was begun, and of how much.
+        self._written_at = -_GATHER_MANY
+        self._were_many = False
         self._look_again = 0.0
         self._settle_again = 0.0
         self._tray: queue.SimpleQueue[_Wish | None] = queue.SimpleQueue()
@@ -207,14 +209,16 @@ class Clerk:
 
     def _gather(self) -> None:
         """Let those who come soon after the last transaction come together."""
-        least, most = self._written_at + _GATHER_LEAST, self._written_at + _GATHER_MOST
-        known = -1
+        least = self._written_at + _GATHER
+        most = self._written_at + _GATHER_MANY if self._were_many else least
+        known = 0
         while (now := self._monotonic()) < most and not self._stopping:
             there = self._tray.qsize()
             if there >= _GROUP or (now >= least and there == known):
                 break
             known = there
-            self._machine.sleep(max(_LULL, least - now))
+            self._machine.sleep(least - now if now < least else _LULL)
+        self._were_many = self._tray.qsize() >= _MANY
         self._written_at = self._monotonic()
 
     def _nap(self) -> float:
