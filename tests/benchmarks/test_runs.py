@@ -20,7 +20,7 @@ def test_a_benchmark_gives_tables(name: str, tmp_path: Path) -> None:
 
 
 def test_every_script_is_a_benchmark_or_serves_one() -> None:
-    serving = {"__main__", "corpus", "ours", "passes", "pynetdicom_scp", "rivals", "setting", "tables"}
+    serving = {"__main__", "corpus", "ours", "passes", "plain_scp", "pynetdicom_scp", "rivals", "setting", "tables"}
     assert {path.stem for path in (ROOT / "benchmarks").glob("*.py")} == serving | set(NAMES)
 
 

@@ -44,10 +44,11 @@ def test_what_a_dead_destination_is_owed_is_seen_retried_and_dropped(tmp_path: P
     sent = [make("ct", tmp_path), make("mr", tmp_path)]
     nodes = node(to_dicom("archive", "STORESCP", port, PATIENTLY), to_folder("disk", "out"))
     with karnak(tmp_path / "house", nodes) as gateway:
-        assert storescu(gateway.port, *sent).returncode == 0
-        gateway.wait(lambda: [part["destination"] for part in listed(gateway)] == ["archive", "archive"])
-        gateway.wait(lambda: listed(gateway)[0]["state"] == "waiting")
+        assert storescu(gateway.port, sent[0]).returncode == 0
+        gateway.wait(lambda: [part["state"] for part in listed(gateway)] == ["waiting"])
         # The first has found out that nobody is there; the second stands behind it.
+        assert storescu(gateway.port, sent[1]).returncode == 0
+        gateway.wait(lambda: [part["destination"] for part in listed(gateway)] == ["archive", "archive"])
         first, second = listed(gateway)
         assert (first["attempts"], first["cause"]) == (1, "no connection: Connection refused")
         assert (second["attempts"], second["state"]) == (0, "routed")
