@@ -36,14 +36,6 @@ from tests.system.programs import free_port
 # pynetdicom forgets the sockets of associations that were not accepted.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
-
-@pytest.fixture(autouse=True)
-def collected() -> Iterator[None]:
-    """Collect those sockets here, where they are expected, not in the middle of somebody else's test."""
-    yield
-    gc.collect()
-
-
 SAFE, LOST = (CT, "1.2.3.1"), (CT, "1.2.3.2")
 CALLER = Caller("KARNAK", "CT01", "127.0.0.1")
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
