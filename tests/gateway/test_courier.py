@@ -1,6 +1,5 @@
 """Reports of Storage Commitment: owed on disk, brought over associations of their own, tried again, given up."""
 
-import gc
 import io
 import json
 import threading
@@ -29,12 +28,9 @@ from karnak.gateway.receive.tls import TlsFiles, listening_rules
 from karnak.gateway.renewed import Rules
 from karnak.gateway.route import Caller, ForwardNode, ReportAddress, Sender, report_address
 from tests.gateway.certificates import Authority
-from tests.gateway.receive.commitments import Scu
+from tests.gateway.receive.commitments import Scu, close_sockets
 from tests.gateway.receive.door import CT, until
 from tests.system.programs import free_port
-
-# pynetdicom forgets the sockets of associations that were not accepted.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 SAFE, LOST = (CT, "1.2.3.1"), (CT, "1.2.3.2")
 CALLER = Caller("KARNAK", "CT01", "127.0.0.1")
@@ -44,10 +40,8 @@ NOWHERE = ReportAddress("127.0.0.1", 1)
 
 
 @pytest.fixture(autouse=True)
-def _collect() -> Iterator[None]:
-    """They are found here, and not in somebody else's test."""
-    yield
-    gc.collect()
+def _close(monkeypatch: pytest.MonkeyPatch) -> None:
+    close_sockets(monkeypatch)
 
 
 def _fails(error: KarnakError) -> None:

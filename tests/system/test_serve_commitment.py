@@ -1,6 +1,5 @@
 """Storage Commitment as a hospital uses it: the report comes later, over TLS, whatever happened meanwhile."""
 
-import gc
 import os
 import signal
 from pathlib import Path
@@ -10,7 +9,7 @@ from pydicom import dcmread
 
 from karnak.gateway.receive.tls import TlsFiles, listening_rules
 from tests.gateway.certificates import Authority
-from tests.gateway.receive.commitments import Scu, action, encoded, information
+from tests.gateway.receive.commitments import Scu, action, close_sockets, encoded, information
 from tests.gateway.receive.door import COMMITMENT, CT, EXPLICIT, Sender
 from tests.system.programs import Karnak, free_port, karnak, node, storescu, to_folder
 from tests.system.studies import make
@@ -20,9 +19,8 @@ def owed(gateway: Karnak) -> int:
     return len(list((gateway.folder / "data" / "commitments").glob("*.json")))
 
 
-# pynetdicom forgets the sockets of associations that were not accepted.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_a_report_is_brought_over_tls_after_a_kill(tmp_path: Path) -> None:
+def test_a_report_is_brought_over_tls_after_a_kill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    close_sockets(monkeypatch)
     authority = Authority(tmp_path)
     theirs, ours = authority.issue("scu"), authority.issue("karnak")
     scu = Scu(free_port())
@@ -51,4 +49,3 @@ def test_a_report_is_brought_over_tls_after_a_kill(tmp_path: Path) -> None:
         gateway.wait(lambda: bool(gateway.events("commitment reported")))
         assert owed(gateway) == 0
         assert gateway.stop() == 0
-    gc.collect()

@@ -1,10 +1,12 @@
 """Storage Commitment for tests: requests as data and bytes, and pynetdicom as the SCU."""
 
+import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from ssl import SSLContext
 
+import pytest
 from pydicom import Dataset
 from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
@@ -12,6 +14,7 @@ from pydicom.uid import UID
 from pynetdicom import AE, evt
 from pynetdicom.association import Association
 from pynetdicom.dimse_primitives import N_EVENT_REPORT
+from pynetdicom.transport import AssociationSocket
 
 from karnak.gateway.receive.commitment import COMMITMENT_INSTANCE, Reference
 from karnak.gateway.receive.pdu import p_data
@@ -103,3 +106,15 @@ class Scu:
         assert self.heard.wait(30)
         ((event_type, found),) = self.reports
         return event_type, pairs(found.get("ReferencedSOPSequence", [])), pairs(found.get("FailedSOPSequence", []))
+
+
+def close_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have pynetdicom close its sockets always: where the peer has gone before, it forgets them (3.0.4)."""
+
+    def close(association: AssociationSocket) -> None:
+        if association.socket is not None:
+            with suppress(OSError):
+                association.socket.shutdown(socket.SHUT_RDWR)
+            association.socket.close()
+
+    monkeypatch.setattr(AssociationSocket, "_shutdown_socket", close)
