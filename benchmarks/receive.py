@@ -18,7 +18,7 @@ from statistics import median
 from time import perf_counter
 
 from benchmarks import corpus
-from benchmarks.setting import ROOT, Setting
+from benchmarks.setting import ROOT, Setting, working_folder
 from benchmarks.tables import Table, rounded, times
 from karnak.gateway.journal import Value
 from karnak.gateway.receive.admission import Admission, Limits
@@ -43,8 +43,8 @@ STORESCP, PYNETDICOM = "dcmtk storescp --fork", "pynetdicom, save_as"
 FSYNC, OS = "Karnak, durability fsync", "Karnak, durability os"
 # What does nothing else, and how it keeps instances.
 FLOORS = {"plain sockets, the same syncs": "files", "plain sockets, space laid out before": "laid-out"}
-# Where nobody waits for a disk.
-MEMORY = Path("/dev/shm")
+ON_DISK = "CT of 535 kB received per second, Nagle's algorithm off at dcmtk's ends"
+IN_MEMORY = "The same where nobody waits for a disk: all write to memory's file system"
 
 
 @dataclass(frozen=True)
@@ -111,13 +111,13 @@ def measure(setting: Setting) -> list[Table]:
             fast = _in_turn(found, setting, files, (1, 4), no_delay=True)
         with receivers(disk, no_delay=False) as found:
             slow = _in_turn(found, setting, files, (1,), no_delay=False)
-        made = [_fast_table(fast, _FAST), _slow_table(slow), _memory(disk, setting)]
-        with (
-            tempfile.TemporaryDirectory(prefix="karnak-receive-", dir=MEMORY) as memory,
-            receivers(Path(memory), no_delay=True) as found,
-        ):
-            made.insert(1, _fast_table(_in_turn(found, setting, files, (1, 4), no_delay=True), _IN_MEMORY))
-    return made
+        tables = [_fast_table(fast, ON_DISK), _slow_table(slow), _memory(disk, setting)]
+    memory = working_folder()
+    if memory is not None:
+        with receivers(memory, no_delay=True) as found:
+            in_memory = _in_turn(found, setting, files, (1, 4), no_delay=True)
+        tables.insert(1, _fast_table(in_memory, IN_MEMORY))
+    return tables
 
 
 @contextmanager
@@ -228,10 +228,6 @@ def _send(receiver: Receiver, files: Sequence[Path], associations: int, no_delay
     for one in stored:
         one.unlink()
     return Round(len(files) / took, used / len(files))
-
-
-_FAST = "CT of 535 kB received per second, Nagle's algorithm off at dcmtk's ends"
-_IN_MEMORY = "The same where nobody waits for a disk: all write to memory's file system"
 
 
 def _fast_table(rounds: Mapping[tuple[str, int], Round], title: str) -> Table:
