@@ -1,4 +1,6 @@
-"""Strike gateways until so many blows have fallen: python -m tests.crash.run [BLOWS] [SEED].
+"""Strike gateways until they were killed so many times: python -m tests.crash.run [KILLS] [SEED].
+
+Beside kills there are blows that fill the disk or make a call fail.
 
 Blows fall in chains; after each chain the gateway is left alone, and all that was acknowledged is counted. A blow that
 waits for a call that does not come has not fallen, and does not count. A chain that lost something is told with its
@@ -27,15 +29,15 @@ BLOWS_PER_CHAIN = 25
 
 def main(arguments: list[str]) -> int:
     """Print what was sent, acknowledged and lost; 1 where something was."""
-    blows = int(arguments[0]) if arguments else 1000
+    wanted = int(arguments[0]) if arguments else 1000
     seed = arguments[1] if len(arguments) > 1 else str(time.time_ns())
     console = Console(highlight=False, soft_wrap=True)
-    console.print(f"{blows} blows from seed {seed}")
+    console.print(f"{wanted} kills from seed {seed}")
     stream = _stream(Random(seed))
     waited = sent = acknowledged = chains = failed = 0
     fallen: Counter[Strike] = Counter()
-    while fallen.total() < blows:
-        chosen = [*islice(stream, min(BLOWS_PER_CHAIN, blows - fallen.total()))]
+    while (kills := _kills(fallen)) < wanted:
+        chosen = [*islice(stream, min(BLOWS_PER_CHAIN, wanted - kills))]
         folder = Path(mkdtemp(prefix="karnak-crash-")) / "house"
         house = crash_house(folder, ORIGINALS[chains % len(ORIGINALS)])
         chains += 1
@@ -54,8 +56,10 @@ def main(arguments: list[str]) -> int:
         fallen.update(house.fallen)
         sent += house.log.sent
         acknowledged += house.log.acknowledged
-        console.print(f"{fallen.total()} blows of {waited} have fallen, {acknowledged} of {sent} acknowledged")
-    kills = sum(count for strike, count in fallen.items() if strike.action in ("one", "all"))
+        console.print(
+            f"{fallen.total()} blows of {waited} have fallen, {_kills(fallen)} of them kills, "
+            f"{acknowledged} of {sent} acknowledged"
+        )
     console.print(
         f"{fallen.total()} blows fell, {kills} of them kills; {waited - fallen.total()} more waited for a call that "
         f"did not come. {acknowledged} of {sent} instances were acknowledged. {failed} of {chains} chains failed."
@@ -63,6 +67,10 @@ def main(arguments: list[str]) -> int:
     spared = set(EDGES) - {strike.edge for strike in fallen}
     console.print("edges that no blow fell at: " + (", ".join(sorted(map(str, spared))) or "none"), markup=False)
     return 1 if failed else 0
+
+
+def _kills(fallen: Counter[Strike]) -> int:
+    return sum(count for strike, count in fallen.items() if strike.action in ("one", "all"))
 
 
 def _stream(random: Random) -> Iterator[Strike]:
