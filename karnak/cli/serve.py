@@ -19,6 +19,7 @@ from karnak.errors import KarnakError
 from karnak.gateway.doors import open_doors
 from karnak.gateway.gateway import Gateway, Read
 from karnak.gateway.journal import Journal, quieten_libraries
+from karnak.gateway.machine import spare_what_stays
 from karnak.gateway.plan import Plan
 from karnak.gateway.programs import Programs
 from karnak.gateway.receipts import Receipts
@@ -95,6 +96,7 @@ def _run(plan: Plan, read: Read, journal: Journal) -> None:
     except OSError as error:
         where = f": {error.filename}" if error.filename else ""
         raise NotStarted(f"can't start: {error.strerror or type(error).__name__}{where}") from None
+    spare_what_stays()
     _greet(plan, gateway.port)
     while wishes.get():
         gateway.reload()

@@ -1,9 +1,13 @@
-"""What a gateway's threads are to the system."""
+"""What a gateway's threads are to the system, and what its garbage collector looks through."""
 
 import os
 import queue
+import subprocess
+import sys
+from pathlib import Path
 
 from karnak.gateway.machine import in_thread
+from tests.system.programs import environment, free_port
 
 
 def test_who_takes_steps_goes_behind_who_answers_senders() -> None:
@@ -18,3 +22,29 @@ def test_who_takes_steps_goes_behind_who_answers_senders() -> None:
     assert [policies.get(timeout=10), policies.get(timeout=10)] == [os.SCHED_BATCH, os.SCHED_BATCH]
     # It is the thread's alone: processes that others start answer as fast as ever.
     assert os.sched_getscheduler(0) == os.SCHED_OTHER
+
+
+def test_the_garbage_collector_looks_through_what_comes_and_goes_only(tmp_path: Path) -> None:
+    port = free_port()
+    (tmp_path / "gateway.yml").write_text(
+        f"listen: {{ port: {port} }}\ndata_dir: data\napi: {{ port: 0 }}\nforward_nodes:\n"
+        "  - { ae_title: KARNAK, sources: any, destinations: [ { name: disk, type: folder, path: out, mode: none } ] }\n"
+    )
+    # `karnak serve` as it is, in a process that ends itself as soon as it greets, and then counts.
+    program = """
+import gc, os, signal, sys
+import karnak.cli.serve as program
+greet = program._greet
+def greet_and_end(plan, port):
+    greet(plan, port)
+    os.kill(os.getpid(), signal.SIGTERM)
+program._greet = greet_and_end
+program.serve(["--config", "gateway.yml"], standalone_mode=False)
+print(gc.get_freeze_count(), len(gc.get_objects()))
+"""
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=120, check=True, cwd=tmp_path, env=environment()
+    )
+    spared, looked_through = map(int, done.stdout.splitlines()[-1].split())
+    assert looked_through < spared / 10
