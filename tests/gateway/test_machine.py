@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from karnak.gateway.machine import in_thread
-from tests.system.programs import environment, free_port
+from tests.system.programs import environment, free_port, node
 
 
 def test_who_takes_steps_goes_behind_who_answers_senders() -> None:
@@ -26,9 +26,9 @@ def test_who_takes_steps_goes_behind_who_answers_senders() -> None:
 
 def test_the_garbage_collector_looks_through_what_comes_and_goes_only(tmp_path: Path) -> None:
     port = free_port()
+    nodes = node("name: disk, type: folder, path: out, mode: none")
     (tmp_path / "gateway.yml").write_text(
-        f"listen: {{ port: {port} }}\ndata_dir: data\napi: {{ port: 0 }}\nforward_nodes:\n"
-        "  - { ae_title: KARNAK, sources: any, destinations: [ { name: disk, type: folder, path: out, mode: none } ] }\n"
+        f"listen: {{ port: {port} }}\ndata_dir: data\napi: {{ port: 0 }}\nforward_nodes:\n{nodes}"
     )
     # `karnak serve` as it is, in a process that ends itself as soon as it greets, and then counts.
     program = """
