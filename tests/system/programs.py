@@ -23,10 +23,11 @@ _SECONDS_TO_END = 60.0
 
 
 def search_path() -> str:
-    """PATH without the environment that runs the tests: pynetdicom puts programs there that are named as dcmtk's."""
-    ours = Path(sys.executable).parent
+    """PATH without environments of Python, ours or another that is active: pynetdicom names programs as dcmtk does."""
     return os.pathsep.join(
-        folder for folder in os.environ["PATH"].split(os.pathsep) if folder and Path(folder).absolute() != ours
+        folder
+        for folder in os.environ["PATH"].split(os.pathsep)
+        if folder and not (Path(folder).absolute().parent / "pyvenv.cfg").exists()
     )
 
 

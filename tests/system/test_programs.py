@@ -25,6 +25,12 @@ def test_a_shell_of_a_reader_finds_them_too(monkeypatch: pytest.MonkeyPatch) -> 
     assert search_path() == "/one:/two"
 
 
+def test_another_environment_that_is_active_is_left_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "pyvenv.cfg").write_text("")
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/one")
+    assert search_path() == "/one"
+
+
 def test_a_program_that_is_missing_fails() -> None:
     with pytest.raises(AssertionError, match="no-such-program is needed by this test"):
         tool("no-such-program")
