@@ -1,6 +1,8 @@
 """The database: made, brought up to date, refused where it is newer or broken; errors say nothing of patients."""
 
 import sqlite3
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from karnak.gateway.store.database import (
     open_database,
 )
 from karnak.gateway.store.tables import INSTANCES, METADATA
+from tests.system.programs import environment
 
 ROW = {
     **dict.fromkeys(("called_ae", "calling_ae", "address", "door", "sop_class_uid", "transfer_syntax_uid"), "x"),
@@ -194,3 +197,36 @@ def test_migrations_are_part_of_the_package() -> None:
     location = Path(migrations().get_main_option("script_location") or "")
     assert (location / "env.py").is_file()
     assert {path.name for path in (location / "versions").glob("*.py")} >= {"v0001_instances_and_parts.py"}
+
+
+_LISTS_OF_MANY_LENGTHS = """
+import ctypes, sys
+from pathlib import Path
+from karnak.gateway.store.database import index_url, open_database
+from karnak.gateway.store.statements import ENDINGS
+
+class Given(ctypes.Structure):  # struct mallinfo2 (mallinfo(3))
+    _fields_ = [(name, ctypes.c_size_t) for name in (
+        "arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "uordblks", "fordblks", "keepcost"
+    )]
+
+c_library = ctypes.CDLL(None)
+c_library.mallinfo2.restype = Given
+database = open_database(index_url(Path(sys.argv[1])), upgrade=True)
+
+def ask(lengths):
+    with database.reading() as connection:
+        for length in lengths:
+            connection.execute(ENDINGS, {"these": [f"{number:037}" for number in range(length)]}).all()
+
+ask([400])
+before = c_library.mallinfo2().uordblks
+ask(range(272, 400))
+print(c_library.mallinfo2().uordblks - before)
+"""
+
+
+def test_lists_of_many_lengths_do_not_fill_the_memory(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", _LISTS_OF_MANY_LENGTHS, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True, env=environment())
+    assert int(done.stdout) < 4 << 20
