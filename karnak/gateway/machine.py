@@ -69,7 +69,7 @@ def spare_what_stays() -> None:
     """Spare the garbage collector all that has been made so far; for the process that a gateway has to itself.
 
     Modules, tables and programs stay as long as the gateway does. To look through them stops every thread for a tenth
-    of a second, several times a minute under load; what comes and goes is looked through in a moment.
+    of a second, twice a minute under load; what comes and goes is looked through in a moment.
     """
     gc.collect()
     gc.freeze()

@@ -34,9 +34,9 @@ def main(arguments: list[str]) -> int:
     console = Console(highlight=False, soft_wrap=True)
     console.print(f"{wanted} kills from seed {seed}")
     stream = _stream(Random(seed))
-    waited = sent = acknowledged = chains = failed = 0
+    waited = sent = acknowledged = chains = failed = kills = 0
     fallen: Counter[Strike] = Counter()
-    while (kills := _kills(fallen)) < wanted:
+    while kills < wanted:
         chosen = [*islice(stream, min(BLOWS_PER_CHAIN, wanted - kills))]
         folder = Path(mkdtemp(prefix="karnak-crash-")) / "house"
         house = crash_house(folder, ORIGINALS[chains % len(ORIGINALS)])
@@ -54,10 +54,11 @@ def main(arguments: list[str]) -> int:
         else:
             shutil.rmtree(folder.parent)
         fallen.update(house.fallen)
+        kills = sum(count for strike, count in fallen.items() if strike.action in ("one", "all"))
         sent += house.log.sent
         acknowledged += house.log.acknowledged
         console.print(
-            f"{fallen.total()} blows of {waited} have fallen, {_kills(fallen)} of them kills, "
+            f"{fallen.total()} blows of {waited} have fallen, {kills} of them kills, "
             f"{acknowledged} of {sent} acknowledged"
         )
     console.print(
@@ -67,10 +68,6 @@ def main(arguments: list[str]) -> int:
     spared = set(EDGES) - {strike.edge for strike in fallen}
     console.print("edges that no blow fell at: " + (", ".join(sorted(map(str, spared))) or "none"), markup=False)
     return 1 if failed else 0
-
-
-def _kills(fallen: Counter[Strike]) -> int:
-    return sum(count for strike, count in fallen.items() if strike.action in ("one", "all"))
 
 
 def _stream(random: Random) -> Iterator[Strike]:
