@@ -64,9 +64,10 @@ def _compile(pattern: str) -> "Pattern[str]":
     import re2
 
     try:
-        return re2.compile(pattern)  # type: ignore[no-any-return]
+        compiled: Pattern[str] = re2.compile(pattern)
     except re2.error:
         raise EvaluationError("a regular expression is not one of RE2") from None
+    return compiled
 
 
 def _substring(text: str, start: int, end: int | None = None) -> str:

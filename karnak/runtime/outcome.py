@@ -110,4 +110,5 @@ class Deferred(Sequence[Change]):
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Sequence) and tuple(self._changes()) == tuple(other)
 
-    __hash__ = None  # type: ignore[assignment]
+    def __hash__(self) -> int:
+        return hash(tuple(self._changes()))

@@ -80,6 +80,9 @@ class Making(NamedTuple):
     did: int = 0
 
 
+_LEFT_TO_MAKING = Making()
+
+
 class Role(StrEnum):
     """What an element is to those who carry a verdict out."""
 
@@ -247,7 +250,7 @@ class Cells:
         constant: bytes,
         child: int,
         flags: int,
-        making: Making = Making(),  # noqa: B008 - it cannot change
+        making: Making = _LEFT_TO_MAKING,
         implicit: bytes = b"",
     ) -> int:
         """Add a cell that is not there yet; give its number.

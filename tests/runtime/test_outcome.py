@@ -4,7 +4,7 @@ from dataclasses import FrozenInstanceError
 
 import pytest
 
-from karnak.runtime.outcome import Outcome, Status
+from karnak.runtime.outcome import Change, Deferred, Outcome, Status
 
 
 @pytest.mark.parametrize(
@@ -37,3 +37,20 @@ def test_an_outcome_cannot_be_changed() -> None:
 def test_an_outcome_does_not_show_the_instance_it_carries() -> None:
     outcome = Outcome(Status.FORWARDED, (b"DOE^JANE",), None)
     assert "DOE" not in repr(outcome)
+
+
+def test_changes_are_worked_out_once_and_compare_by_what_they_are() -> None:
+    asked = []
+    kept = Change("(0008,0060)", "keep", "basic", 7)
+
+    def work_out() -> list[Change]:
+        asked.append(1)
+        return [kept]
+
+    deferred = Deferred(work_out)
+    assert asked == []
+    assert deferred == (kept,)
+    assert deferred != ()
+    # What is equal has one hash: an outcome can lie in a set, whoever worked its changes out.
+    assert len({deferred, (kept,), Deferred(lambda: [kept])}) == 1
+    assert asked == [1]

@@ -2,13 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeAlias
 
 from pydantic import TypeAdapter
+from pydantic.json_schema import JsonSchemaMode
 
 from karnak.gateway.api.operation import JSON, Operation
 from karnak.gateway.problem import MEDIA_TYPE as PROBLEM
 from karnak.version import VERSION
+
+# A name, whether it is sent or taken, and what it is.
+_Asked: TypeAlias = tuple[str, JsonSchemaMode, TypeAdapter[Any]]
 
 _REFERENCES = "#/components/schemas/{model}"
 _PROBLEM_SCHEMA = {
@@ -36,13 +40,15 @@ def describe(operations: Sequence[Operation]) -> Mapping[str, Any]:
     Args:
         operations: all of them.
     """
-    answers = [(operation.name, "serialization", TypeAdapter(operation.answer)) for operation in operations]
-    bodies = [
+    answers: list[_Asked] = [
+        (operation.name, "serialization", TypeAdapter(operation.answer)) for operation in operations
+    ]
+    bodies: list[_Asked] = [
         (f"{operation.name} body", "validation", TypeAdapter(operation.body))
         for operation in operations
         if operation.body is not None
     ]
-    schemas, definitions = TypeAdapter.json_schemas([*answers, *bodies], ref_template=_REFERENCES)  # type: ignore[list-item]
+    schemas, definitions = TypeAdapter.json_schemas([*answers, *bodies], ref_template=_REFERENCES)
     found: dict[str, Any] = {name: schema for (name, _), schema in schemas.items()}
     paths: dict[str, dict[str, Any]] = {}
     for operation in operations:

@@ -6,6 +6,7 @@ refused, since this one can't know what its columns mean. What a library says of
 never goes on: it quotes the values of statements.
 """
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -217,10 +218,10 @@ def _engine(url: URL) -> Engine:
     )
 
     @event.listens_for(made, "connect")
-    def prepare(connection: object, _: object) -> None:
+    def prepare(connection: sqlite3.Connection, _: object) -> None:
         # The driver's own transactions begin too late, with the first statement that writes.
-        connection.isolation_level = None  # type: ignore[attr-defined]
-        cursor = connection.cursor()  # type: ignore[attr-defined]
+        connection.isolation_level = None
+        cursor = connection.cursor()
         for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
