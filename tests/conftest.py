@@ -1,6 +1,7 @@
-"""What all tests share: how Hypothesis behaves."""
+"""What all tests share: how Hypothesis behaves, and that programs can be interrupted."""
 
 import os
+import signal
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -10,6 +11,10 @@ _calm = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], pr
 settings.register_profile("default-calm", _calm)
 settings.register_profile("ci", _calm, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "default-calm")
+
+# A shell that starts the tests in the background has them ignore Ctrl-C, and with them every program that they start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

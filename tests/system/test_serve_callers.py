@@ -56,6 +56,8 @@ def test_the_wrong_caller_is_told_why(gateway: Karnak, tmp_path: Path, called: s
         assert said.returncode != 0
         assert "Result: Rejected Permanent, Source: Service User" in said.stderr
         assert f"Reason: {reason}" in said.stderr
+    # The sender knows before the journal does.
+    gateway.wait(lambda: len(gateway.events("association rejected")) >= before + 2)
     events = gateway.events("association rejected")[before:]
     assert [(one["called_ae"], one["calling_ae"], one["address"]) for one in events] == [
         (called, calling, "127.0.0.1")
