@@ -118,7 +118,7 @@ class CrashHouse:
     def owed(self) -> list[str]:
         """The names of the files in the spool."""
         ready = self.folder / "data" / "spool" / "ready"
-        return sorted(os.listdir(ready)) if ready.is_dir() else []  # noqa: PTH208
+        return sorted(path.name for path in ready.iterdir()) if ready.is_dir() else []
 
     def _meddle(self, number: int) -> None:
         """Do what happens while a peer is down: a newer version comes, people want things, a file is cut off."""
