@@ -116,9 +116,13 @@ class House:
         """The files of the spool."""
         return sorted((self.data / "spool" / "ready").glob("*.dcm"))
 
+    def half_received(self) -> list[Path]:
+        """The files of what has come in part."""
+        return [*(self.data / "spool" / "receiving").glob("*.part")]
+
     def unfinished(self) -> list[Path]:
-        """The files of what is only half there."""
-        return [*(self.data / "spool" / "receiving").glob("*.part"), *self.out.rglob("*.incoming")]
+        """The files of what is only half there, at either end; a delivery in work has some."""
+        return [*self.half_received(), *self.out.rglob("*.incoming")]
 
     def check(self) -> None:
         """Everything that was acknowledged is at both destinations, as a whole, and nothing else is anywhere."""
@@ -181,12 +185,14 @@ def test_a_data_folder_that_runs_full_while_instances_arrive(tmp_path: Path) -> 
         assert stored > 0
         assert refused > 0
         assert stored + refused == 8
-        assert made.unfinished() == []
+        assert made.half_received() == []
+        gateway.wait(lambda: made.unfinished() == [])
         # To the last byte: now nothing can be written down either.
         theirs_too = made.disk.fill("theirs, too")
         assert made.send(2, 2) == (0, 2)
         assert made.post("1.2.3.3.1") == 503
-        assert made.unfinished() == []
+        assert made.half_received() == []
+        gateway.wait(lambda: made.unfinished() == [])
         with made.peer():
             gateway.wait(lambda: gateway.events("index failed") != [])
             gateway.process.send_signal(signal.SIGHUP)
