@@ -5,7 +5,7 @@ import secrets
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -16,6 +16,9 @@ from karnak.dsl.source import open_source
 from karnak.gateway.defaults import default_source
 from karnak.gateway.house_plan import ApiPlan
 from karnak.gateway.premises import NoPremises, Premises, find_api, find_patient_key, find_premises
+
+if TYPE_CHECKING:
+    from karnak.gateway.reading_back import Services
 
 EXIT_USAGE = 2
 _DEFAULT_DATA = "data"
@@ -76,6 +79,25 @@ def patient_key_of(config: Path | None) -> bytes:
     if key is None:
         _end(found)
     return key
+
+
+def services_of(config: Path | None) -> "Services":
+    """Find the DICOMweb services that are delivered to; mistakes in the configuration are shown, and end the command.
+
+    Args:
+        config: the gateway's configuration, or None for the built-in one and the current folder.
+
+    Raises:
+        NoPremises: there is no data folder.
+    """
+    # Few commands need what it loads.
+    from karnak.gateway.reading_back import find_services
+
+    source, folder = _source_of(config)
+    services, found = find_services(source, folder, os.environ)
+    if services is None:
+        _end(found)
+    return services
 
 
 def _source_of(config: Path | None) -> tuple[Source, Path]:

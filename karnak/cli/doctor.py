@@ -3,22 +3,27 @@
 import json
 import secrets
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NoReturn
 
 import click
 
-from karnak.cli.configured import config_option, premises_of
+from karnak.cli.configured import config_option, premises_of, services_of
 from karnak.errors import KarnakError
 from karnak.gateway.audit_chain import summarize_audit
 from karnak.gateway.disk import Disk
 from karnak.gateway.doctor import Finding, Severity, examine, rebuild
+from karnak.gateway.ledger import Ledger
 from karnak.gateway.premises import Premises
 from karnak.gateway.spool import Spool
 
 EXIT_PROBLEMS = 1
 FORMAT_VERSION = 1
+# Receipts that are shown of one finding; JSON has all that it names.
+_SHOWN = 5
 
 _MARKS = {Severity.GOOD: ("ok", "green"), Severity.NOTE: ("note", "cyan"), Severity.PROBLEM: ("PROBLEM", "red")}
 
@@ -27,24 +32,29 @@ _MARKS = {Severity.GOOD: ("ok", "green"), Severity.NOTE: ("note", "cyan"), Sever
 @config_option
 @click.option("--rebuild", "mend", is_flag=True, help="Make the index anew from the spool; no gateway may run.")
 @click.option("--audit", is_flag=True, help="Check that nobody has changed the audit log, and nothing else.")
+@click.option("--read-back", "count", type=click.IntRange(min=1), metavar="N",
+              help="Ask the DICOMweb destinations for the last N delivered to each, and nothing else.")  # fmt: skip
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True,
               help="JSON is for programs.")  # fmt: skip
-def doctor(config: Path | None, mend: bool, audit: bool, form: str) -> None:
+def doctor(config: Path | None, mend: bool, audit: bool, count: int | None, form: str) -> None:
     """Check what the gateway keeps: disk, spool, index, quarantine; and say what to do.
 
     It only looks, also while a gateway runs. With --rebuild the index is made anew: what is in the spool is routed
-    again by the next start, and may be delivered a second time, under the same UIDs.
+    again by the next start, and may be delivered a second time, under the same UIDs. With --read-back each DICOMweb
+    destination is asked whether it has what was delivered to it last.
 
     Exit codes: 0 all is well, 1 there are problems, 2 usage or the disk refuses.
     """
-    if mend and audit:
-        raise click.UsageError("--rebuild and --audit are two things")
+    if mend + audit + (count is not None) > 1:
+        raise click.UsageError("--rebuild, --audit and --read-back are three things: name one")
     premises = premises_of(config)
     try:
         if mend:
             _rebuild(premises)
         elif audit:
             _check_audit(premises, form)
+        elif count is not None:
+            _read_back(config, premises, count, form)
         else:
             _examine(premises, form)
     except OSError as error:
@@ -63,8 +73,38 @@ def _nothing_is_received() -> NoReturn:
 def _examine(premises: Premises, form: str) -> None:
     findings = list(examine(premises, _spool(premises), running=premises.gateway_runs()))
     _show(findings, form)
+    _end_with(findings)
+
+
+def _end_with(findings: list[Finding]) -> None:
     if any(finding.severity is Severity.PROBLEM for finding in findings):
         sys.exit(EXIT_PROBLEMS)
+
+
+def _read_back(config: Path | None, premises: Premises, count: int, form: str) -> None:
+    # Few look after this, and it takes a quarter of a second to load.
+    from karnak.gateway.reading_back import read_back
+
+    services = services_of(config)
+    with premises.open_index() as database, _progress() as asked:
+        findings = list(read_back(services, Ledger(database), count, asked))
+    _show(findings, form)
+    _end_with(findings)
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[], None]]:
+    """Count on a terminal what services were asked for; nothing elsewhere."""
+    if not sys.stderr.isatty():
+        yield lambda: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("asked for {task.completed} instances"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda: bar.advance(task)
 
 
 def _rebuild(premises: Premises) -> None:
@@ -87,8 +127,7 @@ def _check_audit(premises: Premises, form: str) -> None:
             Finding(Severity.PROBLEM, what, "compare it with a copy; what follows that line proves nothing")
         )
     _show(findings, form)
-    if summary.finding is not None:
-        sys.exit(EXIT_PROBLEMS)
+    _end_with(findings)
 
 
 def _show(findings: list[Finding], form: str) -> None:
@@ -108,6 +147,6 @@ def _show(findings: list[Finding], form: str) -> None:
         mark, color = _MARKS[finding.severity]
         click.echo(f"{click.style(mark.rjust(7), fg=color)}  {finding.what}")
         if finding.receipts:
-            click.echo(f"         such as {', '.join(finding.receipts)}")
+            click.echo(f"         such as {', '.join(finding.receipts[:_SHOWN])}")
         if finding.advice is not None:
             click.echo(f"         {click.style(finding.advice, dim=True)}")

@@ -127,6 +127,16 @@ class DestinationPlanner:
             return None
 
     def _stow(self, entry: StowEntry, at: Location) -> StowDestination:
+        service, credentials = self.service(entry, at)
+        return StowDestination(service, lambda: secrets.token_hex(16), credentials)
+
+    def service(self, entry: StowEntry, at: Location) -> tuple[Service, Credentials]:
+        """Make what a DICOMweb service is asked with; nothing is connected to yet.
+
+        Args:
+            entry: the settings of the destination.
+            at: where they stand in the configuration.
+        """
         secure = entry.url.startswith("https:")
         if entry.tls is not None and not secure:
             self._notes.add("G205", "with an address that begins with http:// `tls` has no effect", (*at, "tls"))
@@ -144,8 +154,7 @@ class DestinationPlanner:
             entry.instances_per_request,
             entry.maximum_connections,
         )
-        credentials = self._credentials(entry.auth, service, (*at, "auth"))
-        return StowDestination(service, lambda: secrets.token_hex(16), credentials)
+        return service, self._credentials(entry.auth, service, (*at, "auth"))
 
     def _credentials(self, entry: AuthEntry | None, service: Service, at: Location) -> Credentials:
         if isinstance(entry, BasicEntry):

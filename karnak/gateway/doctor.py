@@ -48,7 +48,7 @@ class Finding:
         severity: how bad it is.
         what: what was found, without patient values.
         advice: what to do, or None.
-        receipts: some of the instances that it is about.
+        receipts: instances that it is about; of many, some.
     """
 
     severity: Severity

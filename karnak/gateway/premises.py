@@ -123,7 +123,7 @@ def find_api(
     Raises:
         NoPremises: it has no API, or one whose port nobody knows.
     """
-    api, found = _planned(source, lambda config, notes: plan_api(config, base, environment, notes))
+    api, found = plan_from(source, lambda config, notes: plan_api(config, base, environment, notes))
     if found:
         return None, found
     if api is None:
@@ -149,7 +149,7 @@ def find_patient_key(
     Raises:
         NoPremises: none are kept.
     """
-    key, found = _planned(source, lambda config, notes: plan_patient_key(config, base, environment, notes))
+    key, found = plan_from(source, lambda config, notes: plan_patient_key(config, base, environment, notes))
     if found:
         return None, found
     if key is None:
@@ -157,10 +157,15 @@ def find_patient_key(
     return key, ()
 
 
-def _planned(
+def plan_from(
     source: Source, plan: Callable[[Config, Notes], Planned | None]
 ) -> tuple[Planned | None, tuple[Diagnostic, ...]]:
-    """Read one thing in a configuration: what it is, and nothing, or nothing and what is wrong."""
+    """Read one thing in a configuration: what it is, and nothing, or nothing and what is wrong.
+
+    Args:
+        source: the text of the configuration.
+        plan: makes it, and notes what is wrong.
+    """
     reading = read_config(source)
     if reading.config is None or reading.root is None:
         return None, in_order(reading.diagnostics)

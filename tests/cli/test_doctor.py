@@ -95,3 +95,17 @@ def test_the_audit_log_is_checked(config: Path, receipts: list[str]) -> None:
 
 def test_two_things_at_once_are_a_mistake(config: Path) -> None:
     assert karnak("doctor", "--config", config, "--rebuild", "--audit").exit_code == 2
+
+
+def test_things_that_don_t_go_together(config: Path) -> None:
+    for two in (("--rebuild", "--audit"), ("--audit", "--read-back", "5"), ("--read-back", "5", "--rebuild")):
+        done = karnak("doctor", "--config", config, *two)
+        assert done.exit_code == 2
+        assert "name one" in done.stderr
+    assert karnak("doctor", "--config", config, "--read-back", "0").exit_code == 2
+
+
+def test_nothing_to_read_back(config: Path, receipts: list[str]) -> None:
+    done = karnak("doctor", "--config", config, "--read-back", "5")
+    assert done.exit_code == 0
+    assert done.stdout == ("   note  no destination of the configuration is a DICOMweb service: nothing to read back\n")

@@ -27,10 +27,10 @@ def test_every_state_is_explained() -> None:
 def test_every_option_is_named(command: click.Command) -> None:
     (line,) = re.findall(rf"^karnak (?:queue )?{command.name} .*$", MANUAL, re.MULTILINE)
     options = {option for parameter in command.params for option in parameter.opts if option.startswith("--")}
-    assert set(re.findall(r"--[a-z]+", line)) == options - {"--config"}
+    assert set(re.findall(r"--[a-z-]+", line)) == options - {"--config"}
 
 
 def test_every_option_of_shadow_is_named() -> None:
     lines = re.findall(r"^karnak shadow .*$", (DOCS / "shadow.md").read_text(encoding="utf-8"), re.MULTILINE)
     options = {option for parameter in shadow.params for option in parameter.opts if option.startswith("--")}
-    assert {option for line in lines for option in re.findall(r"--[a-z]+", line)} == options - {"--config"}
+    assert {option for line in lines for option in re.findall(r"--[a-z-]+", line)} == options - {"--config"}

@@ -201,6 +201,19 @@ class Requests:
             return answer.status_code, answer.headers.get("Content-Type", ""), bytes(read)
 
 
+def broken(error: httpx.HTTPError) -> str:
+    """Say how a request ended that reached the service, without a word of the service's.
+
+    Args:
+        error: what `Requests.send` raised.
+    """
+    if isinstance(error, httpx.ReadTimeout):
+        return "no answer in time"
+    if isinstance(error, httpx.WriteTimeout):
+        return "the service stopped taking data"
+    return "the connection broke before the answer"
+
+
 def _unreachable(error: httpx.HTTPError) -> str:
     if isinstance(error, httpx.ConnectTimeout):
         return "no connection in time"

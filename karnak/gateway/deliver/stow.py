@@ -16,7 +16,7 @@ from karnak.gateway.deliver.credentials import Anonymous, Credentials
 from karnak.gateway.deliver.messages import is_uid
 from karnak.gateway.deliver.parcel import Answer, Delivered, DeliveryError, Parcel, Refused
 from karnak.gateway.deliver.related import Related
-from karnak.gateway.deliver.service import Requests, Said, Service
+from karnak.gateway.deliver.service import Requests, Said, Service, broken
 from karnak.gateway.deliver.stow_response import answer_of, lists_instance, named, read_answer
 
 # Bytes of data sets in one request: services keep requests in memory.
@@ -87,7 +87,7 @@ class StowDestination:
         try:
             status, content_type, answer = self._post(parcels)
         except httpx.HTTPError as error:
-            return [Refused(_broken(error))] * len(parcels)
+            return [Refused(broken(error))] * len(parcels)
         if status not in _ABOUT_INSTANCES:
             raise DeliveryError(_not_ours(status))
         told = read_answer(content_type, answer)
@@ -139,14 +139,6 @@ def _groups(parcels: Sequence[Parcel]) -> Iterator[list[Parcel]]:
         size += parcel.size
     if group:
         yield group
-
-
-def _broken(error: httpx.HTTPError) -> str:
-    if isinstance(error, httpx.ReadTimeout):
-        return "no answer in time"
-    if isinstance(error, httpx.WriteTimeout):
-        return "the service stopped taking data"
-    return "the connection broke before the answer"
 
 
 def _not_ours(status: int) -> str:
