@@ -3,9 +3,9 @@
 import os
 import secrets
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, TypeAlias, TypeVar
 
 import click
 
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
 EXIT_USAGE = 2
 _DEFAULT_DATA = "data"
+
+Found = TypeVar("Found")
+# Reads something in a configuration, given its folder and the environment: that, or None and what is wrong.
+_Find: TypeAlias = Callable[[Source, Path, Mapping[str, str]], tuple[Found | None, tuple[Diagnostic, ...]]]
 
 
 def config_option(command: Callable[..., None]) -> Callable[..., None]:
@@ -42,11 +46,7 @@ def premises_of(config: Path | None) -> Premises:
     Raises:
         NoPremises: there is no data folder.
     """
-    source, folder = _source_of(config)
-    premises, found = find_premises(source, folder, os.environ)
-    if premises is None:
-        _end(found)
-    return premises
+    return _found(config, find_premises)
 
 
 def api_of(config: Path | None) -> ApiPlan:
@@ -58,11 +58,7 @@ def api_of(config: Path | None) -> ApiPlan:
     Raises:
         NoPremises: there is no data folder, no API, or one whose port nobody knows.
     """
-    source, folder = _source_of(config)
-    api, found = find_api(source, folder, os.environ)
-    if api is None:
-        _end(found)
-    return api
+    return _found(config, find_api)
 
 
 def patient_key_of(config: Path | None) -> bytes:
@@ -74,11 +70,7 @@ def patient_key_of(config: Path | None) -> bytes:
     Raises:
         NoPremises: there is no data folder, or the ledger keeps no identifiers.
     """
-    source, folder = _source_of(config)
-    key, found = find_patient_key(source, folder, os.environ)
-    if key is None:
-        _end(found)
-    return key
+    return _found(config, find_patient_key)
 
 
 def services_of(config: Path | None) -> "Services":
@@ -93,11 +85,16 @@ def services_of(config: Path | None) -> "Services":
     # Few commands need what it loads.
     from karnak.gateway.reading_back import find_services
 
+    return _found(config, find_services)
+
+
+def _found(config: Path | None, find: _Find[Found]) -> Found:
+    """What is found in a configuration; mistakes in it are shown, and end the command."""
     source, folder = _source_of(config)
-    services, found = find_services(source, folder, os.environ)
-    if services is None:
-        _end(found)
-    return services
+    found, mistakes = find(source, folder, os.environ)
+    if found is None:
+        _end(mistakes)
+    return found
 
 
 def _source_of(config: Path | None) -> tuple[Source, Path]:
